@@ -1,0 +1,85 @@
+# Every target installs what it needs first; `make` alone lists them.
+# VENV=FOLDER  the virtual environment (.venv)
+# PYTHON=NAME  the Python to make it with (the first of python3.11, 3.12, 3.13 that is found)
+# TORCH=BUILD  cpu (default), cuda, or a build's name as cu126: scripts/install.sh; remembered
+VENV ?= .venv
+TORCH ?= $(or $(shell cat $(VENV)/torch-build 2>/dev/null),cpu)
+HOST ?= 127.0.0.1
+PORT ?= 8000
+PYTEST_ARGS ?=
+
+python := $(VENV)/bin/python
+pytest := $(python) -m pytest $(PYTEST_ARGS)
+runtime := $(VENV)/installed-$(TORCH)
+dev := $(VENV)/installed-$(TORCH)-dev
+# A figure measured with every core busy in every thread says nothing: one thread for each process.
+one_thread := OMP_NUM_THREADS=1
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev serve test test-slow test-postgres test-browser check format \
+        train-smoke evaluate bench contact-sheet results-picture lock docker-build clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 18
+
+# A stamp for each build of torch: after a change of build or of the lock, pip runs again; else not.
+$(runtime): requirements.lock requirements-torch.lock scripts/install.sh
+	TORCH=$(TORCH) scripts/install.sh $(VENV) requirements.lock
+	@rm -f $(VENV)/installed-* && echo $(TORCH) > $(VENV)/torch-build && touch $@
+
+$(dev): requirements-dev.lock $(runtime)
+	TORCH=$(TORCH) scripts/install.sh $(VENV) requirements-dev.lock
+	@touch $(runtime) $@
+
+install: $(runtime) ## install what serving needs into .venv
+
+install-dev: $(dev) ## install what tests, checks and training need too
+
+serve: $(runtime) ## run the service on http://127.0.0.1:8000 (HOST=, PORT=)
+	exec $(python) -m service --host $(HOST) --port $(PORT)
+
+test: $(dev) ## the quick tests: minutes on two cores
+	$(one_thread) $(pytest) -n 2 -m "not slow and not postgres and not browser"
+
+test-slow: $(dev) ## the tests that train or take minutes
+	$(one_thread) $(pytest) -m slow
+
+test-postgres: $(dev) ## the store's promises on PostgreSQL
+	$(one_thread) $(pytest) -m postgres
+
+test-browser: $(dev) ## the tests that drive Chromium (Debian: chromium)
+	$(one_thread) $(pytest) -m browser
+
+check: $(dev) ## ruff, its formatter and mypy --strict: what CI asks
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+format: $(dev) ## let ruff mend what it can
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+train-smoke: $(dev) ## meta-train for a minute on generated pictures
+	$(python) scripts/meta_train.py scripts/configs/smoke.toml
+
+evaluate: $(dev) ## measure the shipped model (DATA=folder of pictures): docs/benchmarks.md
+	$(python) scripts/evaluate.py $(if $(DATA),--data $(DATA))
+
+bench: $(dev) ## pictures a second over HTTP, and where the time goes
+	$(python) scripts/bench_http.py
+
+contact-sheet: $(dev) ## draw the generator's contact sheet for docs/generator.md
+	$(python) scripts/contact_sheet.py
+
+results-picture: $(dev) ## draw the picture of results in README.md
+	$(python) scripts/results_picture.py
+
+lock: ## resolve pyproject.toml into the lock files again (UPGRADE=1 moves every pin)
+	UPGRADE=$(UPGRADE) scripts/lock.sh $(or $(PYTHON),python3.11)
+
+docker-build: ## build the container image standin:latest
+	docker build --tag standin .
+
+clean: ## remove caches (the virtual environment and data stay)
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	find model service scripts tests -name __pycache__ -prune -exec rm -rf {} +
