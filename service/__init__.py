@@ -1,0 +1,1 @@
+"""Standin over HTTP: validates, stores, schedules, answers. Holds no mathematics."""

@@ -1,0 +1,258 @@
+"""What goes into the store and what comes out: frozen values, no database types."""
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Generic, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from service.store.errors import InvalidRecord
+
+Label = Literal["placeholder", "real"]
+Cause = Literal["base", "examples", "feedback", "rollback"]
+Decision = Literal["placeholder", "real", "unsure"]
+LABELS: Final[tuple[Label, ...]] = ("placeholder", "real")
+T = TypeVar("T")
+
+
+class Unset(enum.Enum):
+    """The type of ``UNSET``."""
+
+    UNSET = enum.auto()
+
+
+UNSET: Final = Unset.UNSET
+"""Not given, which differs from ``None``: ``None`` clears a setting, ``UNSET`` leaves it."""
+
+
+@dataclass(frozen=True)
+class Category:
+    """One category as it stands. ``version`` 0 is the unadapted base model."""
+
+    name: str
+    title: str | None
+    threshold: float | None
+    unsure_band: float | None
+    version: int
+    placeholder_count: int
+    real_count: int
+    created: datetime
+    updated: datetime
+    etag: str
+    """Strong entity tag of the adaptation, quotes included: ``"<category id>-<version>"``.
+
+    It names what the category learned; a new title or threshold does not change it.
+    """
+
+
+@dataclass(frozen=True)
+class Version:
+    """One entry of a category's history, and never changed once written."""
+
+    number: int
+    created: datetime
+    placeholder_count: int
+    real_count: int
+    cause: Cause
+    quality: Mapping[str, Any] | None
+    active: bool
+    source_version: int | None
+    """For a rollback: the version that was put in force again."""
+    learner: str | None
+    model_sha256: str | None
+    etag: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """One labelled picture of a category's active set; width and height in pixels."""
+
+    id: str
+    label: Label
+    sha256: str
+    width: int
+    height: int
+    format: str
+    created: datetime
+
+
+@dataclass(frozen=True)
+class NewExample:
+    """One labelled picture to add.
+
+    Args:
+        label: ``placeholder`` or ``real``.
+        sha256: of the picture's bytes, 64 hexadecimal digits. The picture's identity.
+        width, height: pixels of the original.
+        format: as ``model.images`` names it, such as ``JPEG``.
+        embedding: shape (d,), finite. Kept as float32.
+        thumbnail: WebP bytes.
+        model_sha256: of the weights that made ``embedding``. With it, uploading a picture again
+            after a change of model replaces the embedding kept; without it ("") the embedding is
+            filed under the adaptation's model and an existing one is left as it is.
+    Raises:
+        InvalidRecord: a value that cannot be stored.
+    """
+
+    label: Label
+    sha256: str
+    width: int
+    height: int
+    format: str
+    embedding: npt.NDArray[np.float32] = field(repr=False)
+    thumbnail: bytes = field(repr=False)
+    model_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse at the door what would poison every later adaptation."""
+        if self.label not in LABELS:
+            raise InvalidRecord(f"label must be placeholder or real, got {self.label!r}")
+        if len(self.sha256) != 64 or set(self.sha256) - set("0123456789abcdef"):
+            raise InvalidRecord("sha256 must be 64 lower-case hexadecimal digits")
+        if self.embedding.ndim != 1 or not self.embedding.size:
+            raise InvalidRecord(f"embedding must be one vector, got shape {self.embedding.shape}")
+        if not np.isfinite(self.embedding).all():
+            raise InvalidRecord("embedding has values that are not finite")
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """What a learner made of a support set, ready to be kept."""
+
+    state: bytes = field(repr=False)
+    learner: str
+    model_sha256: str
+    quality: Mapping[str, Any] | None = None
+
+
+AdaptFn = Callable[[npt.NDArray[np.float32], npt.NDArray[np.bool_]], Adaptation]
+"""(embeddings (n, d) float32, is_placeholder (n,) bool) -> Adaptation.
+
+Called inside the write transaction, in a worker thread, so it should take milliseconds. n may be
+0, when the last example was removed. It may be called twice (a database that asks for a retry),
+so it must be pure. What it raises reaches the caller unchanged, and nothing is written.
+"""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a write did. ``changed`` is False where no new version was needed."""
+
+    category: Category
+    version: Version
+    added: int
+    relabelled: int
+    unchanged: int
+    changed: bool
+    removed: int = 0
+
+
+@dataclass(frozen=True)
+class ActiveHead:
+    """What scoring one category needs.
+
+    ``state`` is None for version 0, for a rollback to version 0, and for a category that was
+    never named; all three score with the base model. ``model_sha256`` is the model that the state
+    belongs to: a state of another model must not be used with the present one.
+    """
+
+    category: str
+    known: bool
+    version: int
+    state: bytes | None = field(repr=False)
+    learner: str | None
+    model_sha256: str | None
+    threshold: float | None
+    unsure_band: float | None
+    placeholder_count: int
+    real_count: int
+    etag: str | None
+
+
+@dataclass(frozen=True)
+class ExampleMatrix:
+    """The example set of one version, ordered by id. The arrays are shared: they are read-only."""
+
+    ids: tuple[str, ...]
+    labels: tuple[Label, ...]
+    embeddings: npt.NDArray[np.float32] = field(repr=False)
+    """Shape (n, d); (0, 0) for an empty set."""
+
+    @property
+    def is_placeholder(self) -> npt.NDArray[np.bool_]:
+        """Shape (n,)."""
+        return np.array([label == "placeholder" for label in self.labels], dtype=np.bool_)
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One score, kept so that a teacher can speak about it later.
+
+    ``embedding`` is little-endian float16 bytes, or b"" where none is kept. Make ``score_id`` with
+    ``new_id()``: ids that grow with time keep inserts cheap.
+    """
+
+    tenant: str
+    score_id: str
+    category: str
+    version: int
+    probability: float
+    decision: Decision
+    sha256: str
+    embedding: bytes = field(repr=False)
+    created: datetime
+
+
+@dataclass(frozen=True)
+class StoredAnswer:
+    """An HTTP answer kept for repetition."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Idempotency(Generic[T]):
+    """Finish an idempotency key in the same transaction as the change itself.
+
+    ``idempotent_begin`` must have returned None for (operation, key) in this process. ``answer``
+    turns the outcome into the answer to repeat; it is called inside the transaction, before the
+    commit. So a process killed at any instant leaves either change and answer, or neither, and
+    ``idempotent_finish`` need not be called.
+    """
+
+    operation: str
+    key: str
+    answer: Callable[[T], StoredAnswer] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """Part of a list. ``next_cursor`` is None on the last page."""
+
+    items: Sequence[T]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
+class StaleModel:
+    """How much of a tenant's data belongs to a model other than the present one."""
+
+    tenant: str
+    model_sha256: str
+    categories: int
+    """Categories whose active adaptation was made by that model."""
+    examples: int
+    """Examples in active sets whose embedding was made by that model."""
+
+
+@dataclass(frozen=True)
+class Purged:
+    """Rows removed by ``Store.purge``."""
+
+    scores: int
+    idempotency_keys: int
