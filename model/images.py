@@ -113,6 +113,18 @@ def decode(data: bytes, size: int = 224, limits: Limits = DEFAULT_LIMITS) -> Pic
     return Picture(letterbox(image, size), width, height, name, hashlib.sha256(data).hexdigest())
 
 
+def decode_image(data: bytes, size: int = 224, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
+    """Decode one picture as :func:`decode` does, before it is fitted into the square.
+
+    For training, which does to pictures what shops do before they are letterboxed.
+
+    Raises:
+        UnreadablePicture: as :func:`decode`.
+        PictureTooLarge: as :func:`decode`.
+    """
+    return _read(data, 2 * size, limits)[0]
+
+
 def thumbnail(data: bytes, longest: int = 256, limits: Limits = DEFAULT_LIMITS) -> bytes:
     """Make a small WebP of one picture, for people to look at.
 
