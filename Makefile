@@ -1,6 +1,6 @@
 # Every target installs what it needs first; `make` alone lists them.
 # VENV=FOLDER  the virtual environment (.venv)
-# PYTHON=NAME  the Python to make it with (the first of python3.11, 3.12, 3.13 that is found)
+# PYTHON=NAME  the Python to make it with (the first of python3.11 to 3.14 that is found)
 # TORCH=BUILD  cpu (default), cuda, or a build's name as cu126: scripts/install.sh; remembered
 VENV ?= .venv
 TORCH ?= $(or $(shell cat $(VENV)/torch-build 2>/dev/null),cpu)

@@ -18,14 +18,14 @@ build=${TORCH:-cpu}
 
 find_python() {
   local name
-  for name in "${PYTHON:-python3.11}" python3.12 python3.13 python3 python; do
+  for name in "${PYTHON:-python3.11}" python3.12 python3.13 python3.14 python3 python; do
     if command -v "$name" >/dev/null \
-      && "$name" -c 'import sys; raise SystemExit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
+      && "$name" -c 'import sys; raise SystemExit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null; then
       echo "$name"
       return
     fi
   done
-  echo "Standin needs Python 3.11, 3.12 or 3.13, and none was found: install one, or name it, as in 'make serve PYTHON=/path/to/python3.11'." >&2
+  echo "Standin needs Python 3.11 to 3.14, and none was found: install one, or name it, as in 'make serve PYTHON=/path/to/python3.11'." >&2
   return 1
 }
 
