@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from typing import cast
-
-import model.torchvision_ops  # noqa: F401, I001  before anything that imports timm
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -111,7 +109,7 @@ class EncoderNet(nn.Module):
         return stages
 
 
-class _Backbone(nn.Module):
+class _Backbone(Protocol):
     """What is used of a timm model, for the type checker."""
 
     def forward_features(self, x: Tensor) -> Tensor: ...
@@ -178,7 +176,7 @@ class Encoder:
         self.device = device or torch.device("cpu")
         self.precision = "fp16" if self.device.type == "cuda" else "fp32"
         self.net = net.eval().requires_grad_(False)
-        self.net.to(self.device, memory_format=torch.channels_last)
+        cast(Any, self.net).to(self.device, memory_format=torch.channels_last)
 
     def embed(self, pixels: np.ndarray | Sequence[np.ndarray]) -> Float32[np.ndarray, "n d"]:
         """Embed pictures, in batches that suit the device.

@@ -222,9 +222,7 @@ def _read(data: bytes, longest: int, limits: Limits) -> tuple[Image.Image, int, 
         raise UnreadablePicture(message) from error
 
 
-def _decoded(
-    name: str, data: bytes, longest: int, limits: Limits
-) -> tuple[Image.Image, int, int]:
+def _decoded(name: str, data: bytes, longest: int, limits: Limits) -> tuple[Image.Image, int, int]:
     """Decode a file of a known format: upright RGB, original width and height."""
     with _PLUGINS[name](io.BytesIO(data)) as image:
         _check_pixels(image.width, image.height, limits)
@@ -249,9 +247,7 @@ def _decoded(
         return pixels, width, height
 
 
-def _jpeg(
-    data: bytes, image: ImageFile.ImageFile, longest: int, limits: Limits
-) -> Image.Image:
+def _jpeg(data: bytes, image: ImageFile.ImageFile, longest: int, limits: Limits) -> Image.Image:
     """Decode a JPEG, shrunk while decoding to at least ``longest`` on its longer side."""
     if data.count(b"\xff\xda") > _MAX_SCANS:
         raise UnreadablePicture(f"the JPEG picture has more than {_MAX_SCANS} scans")
@@ -259,7 +255,8 @@ def _jpeg(
     tall = height > width
     try:
         # Its own header counts, lest a crafted file shows Pillow another size.
-        _check_pixels(*simplejpeg.decode_jpeg_header(data)[1::-1], limits)
+        rows, columns, *_ = simplejpeg.decode_jpeg_header(data)
+        _check_pixels(columns, rows, limits)
         return Image.fromarray(
             simplejpeg.decode_jpeg(
                 data, min_height=longest if tall else 0, min_width=0 if tall else longest
@@ -365,5 +362,5 @@ def _ends_early(name: str, data: bytes) -> bool:
             at += box
         return at != len(data)
     # TIFF: a first directory that lies behind the end; its strips are left to the decoder.
-    order = "little" if data[:2] == b"II" else "big"
-    return len(data) < 8 or int.from_bytes(data[4:8], order) >= len(data)
+    first = int.from_bytes(data[4:8], "little" if data[:2] == b"II" else "big")
+    return len(data) < 8 or first >= len(data)

@@ -13,6 +13,7 @@ import importlib.util
 from pathlib import Path
 
 import torch
+from torch.library import Library
 
 _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -28,14 +29,14 @@ def _extension_loads() -> bool:
             if library.suffix not in (".so", ".pyd", ".dylib"):
                 continue
             try:
-                torch.ops.load_library(str(library))
+                torch.ops.load_library(str(library))  # type: ignore[no-untyped-call]
             except OSError:
                 continue
             return True
     return False
 
 
-def declare_missing() -> torch.library.Library | None:
+def declare_missing() -> Library | None:
     """Declare the operators that torchvision's import expects.
 
     Returns:
@@ -45,10 +46,10 @@ def declare_missing() -> torch.library.Library | None:
     # Declaring first would make the extension's own declaration fail, hence this order.
     if _extension_loads():
         return None
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    library = Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for name, schema in _SCHEMAS.items():
         if not hasattr(torch.ops.torchvision, name):
-            library.define(schema)
+            library.define(schema)  # type: ignore[no-untyped-call]
     return library
 
 
