@@ -1,0 +1,45 @@
+"""One learner, one file, one interface (``model.learners.base``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from model.errors import WeightsError
+from model.learners.base import Head, Learner
+from model.learners.linear import LinearLearner
+from model.learners.logistic import Logistic
+from model.learners.prior_mixture import PriorMixture
+
+LEARNERS: dict[str, type[LinearLearner]] = {
+    learner.name: learner for learner in (PriorMixture, Logistic)
+}
+DEFAULT = PriorMixture.name
+
+
+def from_state(
+    name: str, config: Mapping[str, int | float], tensors: Mapping[str, Tensor]
+) -> LinearLearner:
+    """Build a learner from what its weights file holds.
+
+    Args:
+        config: the keyword arguments it was built with.
+        tensors: its meta-learned parameters; any floating precision, computed in float32.
+    Raises:
+        WeightsError: unknown learner, unknown option, or tensors that are not its own.
+    """
+    if name not in LEARNERS:
+        raise WeightsError(f"unknown learner {name!r}; known: {', '.join(sorted(LEARNERS))}")
+    try:
+        learner = LEARNERS[name](**config)  # type: ignore[arg-type]
+        learner.load_state_dict({key: value.float() for key, value in tensors.items()})
+    except (TypeError, RuntimeError) as error:
+        raise WeightsError(f"these weights are not those of learner {name!r}: {error}") from error
+    for parameter in learner.parameters():
+        parameter.requires_grad_(False)
+    learner.eval()
+    return learner
+
+
+__all__ = ["DEFAULT", "LEARNERS", "Head", "Learner", "LinearLearner", "from_state"]

@@ -1,0 +1,172 @@
+"""The default learner: Bayesian linear regression under a meta-learned mixture of priors.
+
+What must be learned is how far to trust the prior. A head fitted to five examples alone forgets
+what all stand-ins have in common; a head pulled towards one prior fails in the category where a
+logo or a swatch is the product. So the prior is a mixture of M Gaussians over heads, each with its
+own mean and width, and the support set says by its evidence which of them it was drawn from:
+
+    w | k   ~ N(m_k, c_k^2 S),  S = diag(s^2)        the prior of component k
+    y_i     = x_i . w + e_i,    e_i ~ N(0, v_k)      y = +1 for a placeholder, -1 for a real picture
+    p(k|D)  ~ exp(a_k + t log p(y | X, k))           which case is it?
+    w*      = g sum_k p(k|D) E[w | D, k], plus h     one vector: the head
+
+with x = (embedding, 1). Everything is closed form (Rasmussen and Williams 2006, chapter 2), all of
+a_k, m_k, c_k, s, v_k, t and the small network behind g and h are meta-learned by gradient through
+it, over episodes (the closed-form inner loop of Bertinetto et al. 2019, arXiv:1805.08136; the
+prior as what is meta-learned: Grant et al. 2018, arXiv:1801.08930; Harrison et al. 2018,
+arXiv:1807.08912). g and h turn a score into a calibrated logit; they see how many pictures of
+each label there are and how surprising they were. At n = 0 the head is the mean of the priors;
+with one label only, the posterior of what that label can tell.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from model.learners.base import check_support, to_probability
+from model.learners.linear import LinearLearner
+
+# Added to every noise variance: keeps the Gram matrix well conditioned in float32 even where two
+# examples are the same picture.
+MIN_NOISE = 1e-3
+
+
+class PriorMixture(LinearLearner):
+    """Closed-form head under a meta-learned mixture of Gaussian priors.
+
+    Args:
+        embedding_dim: d.
+        components: M, how many priors stand side by side.
+
+    Example:
+        >>> learner = PriorMixture(embedding_dim=4, components=2)
+        >>> head = learner.adapt(torch.eye(4)[:2], torch.tensor([True, False]))
+        >>> learner.score(head, torch.eye(4)[:2]).shape
+        torch.Size([2])
+    """
+
+    name: ClassVar[str] = "prior-mixture"
+
+    def __init__(self, embedding_dim: int, components: int = 8) -> None:
+        super().__init__(embedding_dim)
+        self.components = components
+        self.mean = nn.Parameter(torch.zeros(components, embedding_dim + 1))
+        self.log_scale = nn.Parameter(torch.zeros(embedding_dim + 1))
+        # Spread from timid to bold, so that the components have something to disagree on.
+        self.log_width = nn.Parameter(torch.linspace(-1.0, 1.0, components))
+        self.log_noise = nn.Parameter(torch.full((components,), math.log(0.1)))
+        self.log_prior = nn.Parameter(torch.zeros(components))
+        self.log_temper = nn.Parameter(torch.zeros(()))
+        self.calibrate = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 2))
+        last = self.calibrate[-1]
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
+    def fit(self, embeddings: Float[Tensor, "n d"], is_placeholder: Tensor) -> Tensor:
+        """Head (d + 1,) of one support set."""
+        present = torch.ones(1, len(embeddings), dtype=torch.bool, device=embeddings.device)
+        return self.fit_batch(embeddings[None], is_placeholder[None], present)[0]
+
+    def fit_batch(
+        self,
+        embeddings: Float[Tensor, "b n d"],
+        is_placeholder: Bool[Tensor, "b n"],
+        present: Bool[Tensor, "b n"],
+    ) -> Float[Tensor, "b d_plus_1"]:
+        """Heads of b support sets at once, padded to the same n; differentiable.
+
+        Args:
+            present: False where a row is padding.
+        """
+        x, prior_fit, residual, lower = self._factors(embeddings, is_placeholder, present)
+        solved = torch.cholesky_solve(residual[..., None], lower)[..., 0]  # (b, M, n)
+        log_evidence = self._log_evidence(residual, solved, lower, present)
+        # E[w | D, k] = m_k + c_k^2 S X^T alpha_k
+        update = torch.einsum("bmn,bnd->bmd", solved, x)
+        variance = torch.exp(2 * self.log_width[:, None] + 2 * self.log_scale)
+        posterior = self.mean + variance * update
+        weight, log_mass = self._responsibility(log_evidence)
+        positive = (is_placeholder & present).sum(1)
+        gain, shift = self._calibration(positive, present.sum(1) - positive, weight, log_mass)
+        head = gain[:, None] * torch.einsum("bm,bmd->bd", weight, posterior)
+        return torch.cat([head[:, :-1], head[:, -1:] + shift[:, None]], dim=1)
+
+    @torch.no_grad()
+    def leave_one_out(self, embeddings: Tensor, is_placeholder: Tensor) -> Tensor:
+        """Exact leave-one-out probabilities (n,) without refitting.
+
+        With A the Gram matrix plus noise and alpha = A^-1 r, the prediction for example i from all
+        others is y_i - alpha_i / [A^-1]_ii with variance 1 / [A^-1]_ii (Rasmussen and Williams
+        2006, section 5.4.2), and the evidence without i is the evidence less that term.
+        """
+        check_support(embeddings, is_placeholder, self.embedding_dim)
+        n = len(embeddings)
+        if n == 0:
+            return torch.empty(0)
+        present = torch.ones(1, n, dtype=torch.bool, device=embeddings.device)
+        _, _, residual, lower = self._factors(
+            embeddings.float()[None], is_placeholder[None], present
+        )
+        inverse_diagonal = torch.cholesky_inverse(lower).diagonal(dim1=-2, dim2=-1)[0]  # (M, n)
+        solved = torch.cholesky_solve(residual[..., None], lower)[..., 0]
+        log_evidence = self._log_evidence(residual, solved, lower, present)[0]  # (M,)
+        variance = 1 / inverse_diagonal
+        error = solved[0] * variance  # y_i - mu_i
+        log_own = -0.5 * (error.square() / variance + variance.log() + math.log(2 * math.pi))
+        y = is_placeholder.to(embeddings.dtype) * 2 - 1
+        weight, log_mass = self._responsibility((log_evidence[:, None] - log_own).T)  # (n, M)
+        positive = is_placeholder.sum() - is_placeholder.long()
+        negative = (~is_placeholder).sum() - (~is_placeholder).long()
+        gain, shift = self._calibration(positive, negative, weight, log_mass)
+        return to_probability(gain * (weight * (y - error).T).sum(1) + shift)
+
+    def _factors(
+        self, embeddings: Tensor, is_placeholder: Tensor, present: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """x (b, n, d+1), prior fit and residual (b, M, n), Cholesky factor of A (b, M, n, n)."""
+        x = functional.pad(embeddings, (0, 1), value=1.0) * present[..., None]
+        y = (is_placeholder.to(x.dtype) * 2 - 1) * present
+        prior_fit = torch.einsum("bnd,md->bmn", x, self.mean)
+        residual = y[:, None] - prior_fit
+        scaled = x * self.log_scale.exp()
+        gram = scaled @ scaled.mT  # (b, n, n); rows of padding are 0
+        noise = self.log_noise.exp() + MIN_NOISE
+        # Padding gets a 1 on the diagonal: it adds nothing to the determinant or the solution.
+        diagonal = torch.where(present[:, None], noise[:, None], torch.ones_like(noise)[:, None])
+        a = torch.exp(2 * self.log_width)[:, None, None] * gram[:, None]
+        lower = torch.linalg.cholesky(a + torch.diag_embed(diagonal))
+        return x, prior_fit, residual, lower
+
+    def _log_evidence(
+        self, residual: Tensor, solved: Tensor, lower: Tensor, present: Tensor
+    ) -> Tensor:
+        """log p(y | X, k), shape (b, M); 0 for an empty support set."""
+        log_det = 2 * lower.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        count = present.sum(1, keepdim=True)
+        return -0.5 * ((residual * solved).sum(-1) + log_det + count * math.log(2 * math.pi))
+
+    def _responsibility(self, log_evidence: Tensor) -> tuple[Tensor, Tensor]:
+        """p(k | D) (b, M) and log p(D) (b,) under the mixture."""
+        joint = self.log_prior.log_softmax(0) + self.log_temper.exp() * log_evidence
+        return joint.softmax(-1), joint.logsumexp(-1)
+
+    def _calibration(
+        self, positive: Tensor, negative: Tensor, weight: Tensor, log_mass: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """g > 0 and h, shape (b,) each, from what is known about the support set."""
+        log_positive, log_negative = torch.log1p(positive.float()), torch.log1p(negative.float())
+        entropy = -(weight * weight.clamp_min(1e-9).log()).sum(-1)
+        surprise = -log_mass / (positive + negative).clamp_min(1)
+        one_sided = ((positive > 0) != (negative > 0)).float()
+        features = torch.stack(
+            [log_positive, log_negative, entropy, surprise, one_sided, log_positive - log_negative],
+            dim=-1,
+        )
+        raw_gain, shift = self.calibrate(features).unbind(-1)
+        return 4 * functional.softplus(raw_gain + math.log(math.e - 1)), shift

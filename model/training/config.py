@@ -1,0 +1,119 @@
+"""One configuration file for each released weight: everything that decides the outcome, in TOML."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from model.errors import ManifestError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """The network. ``frozen_blocks``: how many of its first blocks stay as they were."""
+
+    backbone: str = "tf_efficientnet_lite0"
+    image_size: int = 224
+    dim: int = 256
+    frozen_blocks: int = 3
+
+
+@dataclass(frozen=True)
+class ViewsConfig:
+    """How many pictures are made: views of each real one, and drawn ones."""
+
+    per_product: int = 4
+    per_standin: int = 24
+    drawn_standins: int = 16000
+    drawn_products: int = 10000
+
+
+@dataclass(frozen=True)
+class EncoderStageConfig:
+    """Training of what is above the trunk, over batches from which small tasks are drawn.
+
+    Attributes:
+        pictures: in a batch. tasks: drawn from each batch; the meta-loss is the sum of theirs.
+        auxiliary: weight of the cross-entropy over families and product categories.
+        learning_rate, weight_decay: of AdamW; linear warm-up over 5 %, then a cosine to 0.
+    """
+
+    steps: int = 2000
+    pictures: int = 96
+    tasks: int = 12
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.02
+    auxiliary: float = 1.0
+    validate_every: int = 200
+
+
+@dataclass(frozen=True)
+class LearnerStageConfig:
+    """Meta-training of projection and learner over episodes of cached features."""
+
+    learner: str = "prior-mixture"
+    components: int = 8
+    steps: int = 3000
+    tasks: int = 48
+    most_shots: int = 20
+    queries: int = 16
+    learning_rate: float = 1e-3
+    validate_every: int = 250
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A whole released weight."""
+
+    name: str
+    seed: int = 0
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    views: ViewsConfig = field(default_factory=ViewsConfig)
+    encoder_stage: EncoderStageConfig = field(default_factory=EncoderStageConfig)
+    learner_stage: LearnerStageConfig = field(default_factory=LearnerStageConfig)
+
+
+def load_config(path: Path) -> TrainConfig:
+    """Read a configuration; a misspelt name is refused, not ignored.
+
+    Raises:
+        ManifestError: not TOML, an unknown or missing name, or a value of the wrong type.
+    """
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ManifestError(f"cannot read the configuration {path}: {error}") from error
+    sections = {
+        "encoder": EncoderConfig,
+        "views": ViewsConfig,
+        "encoder_stage": EncoderStageConfig,
+        "learner_stage": LearnerStageConfig,
+    }
+    for section, kind in sections.items():
+        if section in found:
+            found[section] = _build(kind, found[section], f"{path}, [{section}]")
+    if "name" not in found:
+        raise ManifestError(f"{path} does not say the 'name' of the weights")
+    return _build(TrainConfig, found, str(path))
+
+
+def _build(kind: type[T], values: Any, where: str) -> T:
+    if not isinstance(values, dict):
+        raise ManifestError(f"{where} must be a table of names and values")
+    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for name, value in values.items():
+        if name not in fields:
+            raise ManifestError(f"{where}: unknown name {name!r}; known: {', '.join(fields)}")
+        default = fields[name].default
+        if isinstance(default, float) and isinstance(value, int):
+            values = {**values, name: float(value)}
+        elif isinstance(default, int | float | str) and type(value) is not type(default):
+            raise ManifestError(
+                f"{where}: {name} must be a {type(default).__name__}, got {value!r}"
+            )
+    return kind(**values)

@@ -1,0 +1,147 @@
+"""Where the pictures of meta-training come from, and what is known of each.
+
+A *view* is one picture as a shop would serve it: a product or a real stand-in after what shops do
+to pictures, or a stand-in drawn by the generator. View i of a source depends on the seed and on i
+alone, so that views can be made in any order, in parallel, and again after a kill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from model.data import Record
+from model.episodes import Traits
+from model.holdout import held_out
+from model.images import decode_image, letterbox
+from model.standins import KINDS, PRODUCT_FAMILIES, Resources, degrade, draw, draw_product
+from model.training.config import ViewsConfig
+
+# Look of a drawn kind in a task that turns around: silhouettes, errors, spinners and mixtures are
+# never the goods.
+_LOOK_OF_KIND = {"logo": "logo", "icon": "icon", "text": "lettering", "blank": "swatch"}
+# Real pictures are drawn by the plan below far more often as stand-ins than as products, so a
+# drawn product look is a category of its own: titles and brand names are ordinary goods, too.
+_LETTERING_CATEGORY = "drawn lettering"
+
+
+@dataclass(frozen=True)
+class ViewLabel:
+    """What is known of one view, as one line of JSON.
+
+    Attributes:
+        fine: the finest class known: a family of the generator, ``kind:text`` for a real stand-in,
+            ``product:shoes`` for a product; the auxiliary loss works on these.
+        held_out: kept for validation.
+        drawn: made by the generator.
+    """
+
+    is_standin: bool
+    category: str
+    kind: str
+    look: str
+    fine: str
+    hardtag: str
+    held_out: bool
+    drawn: bool
+
+    @property
+    def traits(self) -> Traits:
+        """The part that the episode sampler needs."""
+        return Traits(self.is_standin, self.category, self.kind, self.look)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Everything that views are made from.
+
+    Attributes:
+        records: real pictures; those held out get one plain view and no degradation.
+    """
+
+    records: Sequence[Record]
+    resources: Resources
+    counts: ViewsConfig
+    seed: int
+    image_size: int
+
+    def plan(self) -> list[tuple[str, int, int]]:
+        """What each view is: (sort, index of the record or of the drawing, number of the view)."""
+        found: list[tuple[str, int, int]] = []
+        for index, record in enumerate(self.records):
+            views = self.counts.per_standin if record.is_standin else self.counts.per_product
+            found += [("record", index, v) for v in range(1 if record.is_held_out else views)]
+        found += [("standin", i, 0) for i in range(self.counts.drawn_standins)]
+        found += [("product", i, 0) for i in range(self.counts.drawn_products)]
+        return found
+
+    def view(self, sort: str, index: int, number: int) -> tuple[NDArray[np.uint8], ViewLabel]:
+        """Make one view: pixels (size, size, 3) uint8, and what is known of it.
+
+        Raises:
+            PictureError: a real picture cannot be read.
+        """
+        salt = ("record", "standin", "product").index(sort)
+        rng = np.random.default_rng([self.seed, salt, index, number])
+        if sort == "record":
+            return self._real(self.records[index], number, rng)
+        return self._drawn(sort, index, rng)
+
+    def _real(
+        self, record: Record, number: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.uint8], ViewLabel]:
+        image = decode_image(record.path.read_bytes(), self.image_size)
+        if number > 0:  # the first view is the picture as it is
+            if rng.random() < 0.5 and not _has_words(record):
+                image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+            image = degrade(image, rng)
+        fine = f"kind:{record.kind}" if record.is_standin else f"product:{record.category}"
+        return letterbox(image, self.image_size), ViewLabel(
+            is_standin=record.is_standin,
+            category=record.category,
+            kind=record.kind,
+            look=record.look,
+            fine=fine,
+            hardtag=record.hardtag,
+            held_out=record.is_held_out,
+            drawn=False,
+        )
+
+    def _drawn(
+        self, sort: str, index: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.uint8], ViewLabel]:
+        if sort == "standin":
+            drawn = draw(KINDS[index % len(KINDS)], rng, self.resources)
+            look = _LOOK_OF_KIND.get(drawn.kind, "")
+            fine = drawn.family
+            category = ""
+        else:
+            family = PRODUCT_FAMILIES[index % len(PRODUCT_FAMILIES)]
+            drawn = draw_product(family, rng, self.resources)
+            look, fine = family, f"product:drawn {family}"
+            category = _LETTERING_CATEGORY if family == "lettering" else ""
+        image = degrade(drawn.image, rng) if rng.random() < 0.7 else drawn.image
+        return letterbox(image, self.image_size), ViewLabel(
+            is_standin=not drawn.is_product,
+            category=category,
+            kind="" if drawn.is_product else drawn.kind,
+            look=look,
+            fine=fine,
+            hardtag="",
+            held_out=held_out(drawn.family, "family"),
+            drawn=True,
+        )
+
+
+def _has_words(record: Record) -> bool:
+    """Mirror writing is no lettering."""
+    return record.kind in ("text", "logo", "error", "mixed") or record.look == "lettering"

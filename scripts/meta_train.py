@@ -1,0 +1,281 @@
+"""Meta-train weights for Standin from folders of pictures and from drawn stand-ins.
+
+    python scripts/meta_train.py scripts/configs/standin-lite0.toml \\
+        --data DIR/products --data DIR/placeholders --fonts DIR --icons DIR --work work/lite0
+
+Every DIR given by --data holds pictures and a manifest.csv (docs/training.md has its columns).
+Stop it with Ctrl-C or kill it; the same command goes on where it was, to the same weights.
+Without --data it trains on drawn pictures alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from model.card import TrainingSource
+from model.data import Record, load_manifest
+from model.encoder import EncoderNet, build, choose_device
+from model.errors import StandinError
+from model.imagenet import imagenet_backbone
+from model.learners.prior_mixture import PriorMixture
+from model.standins import Resources, builtin_resources, load_resources
+from model.training.config import TrainConfig, load_config
+from model.training.curves import plot_curves
+from model.training.encoder_stage import pool_views, train_encoder
+from model.training.journal import Journal
+from model.training.learner_stage import train_learner
+from model.training.sources import Source
+from model.training.views import Views, build_views
+from model.weights import save
+
+VERSION = "1"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = _arguments(argv)
+    try:
+        card = _train(args)
+    except StandinError as error:
+        print(f"meta_train: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nstopped; the same command goes on from {args.work}", file=sys.stderr)
+        return 130
+    print(f"weights and card: {card}")
+    return 0
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("config", type=Path, help="one TOML file for each released weight")
+    parser.add_argument("--data", type=Path, action="append", default=[], metavar="DIR")
+    parser.add_argument("--fonts", type=Path, action="append", default=[], metavar="DIR")
+    parser.add_argument("--icons", type=Path, action="append", default=[], metavar="DIR")
+    parser.add_argument("--work", type=Path, required=True, help="views, checkpoints, log, plot")
+    parser.add_argument("--out", type=Path, help="where the weights go (default: the work folder)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--workers", type=int, default=2, help="processes that draw pictures")
+    parser.add_argument("--threads", type=int, default=2, help="of torch, on a CPU")
+    return parser.parse_args(argv)
+
+
+def _train(args: argparse.Namespace) -> Path:
+    config = load_config(args.config)
+    device = choose_device(args.device)
+    torch.set_num_threads(args.threads)
+    records = [record for folder in args.data for record in load_manifest(folder)]
+    fingerprint = _fingerprint(config, records, args.fonts, args.icons)
+    work: Path = args.work
+    net = build(config.encoder.backbone, config.encoder.dim)
+    learner = _initialise(net, config)
+    source = Source(
+        records=records,
+        resources=_resources(args, records),
+        counts=config.views,
+        seed=config.seed,
+        image_size=config.encoder.image_size,
+    )
+    with _bar("views") as tell:
+        views = build_views(
+            source,
+            net,
+            config.encoder.frozen_blocks,
+            work / f"views-{fingerprint[:12]}",
+            workers=args.workers,
+            device=device,
+            progress=lambda done, total: tell(done, total, ""),
+        )
+    journal = Journal(work / "log.jsonl")
+    with _bar("encoder") as tell:
+        train_encoder(
+            net,
+            learner,
+            views,
+            config.encoder.frozen_blocks,
+            config.encoder_stage,
+            seed=config.seed,
+            folder=work,
+            fingerprint=fingerprint,
+            journal=journal,
+            device=device,
+            progress=tell,
+        )
+    features = _features(net, views, config, work, fingerprint, device)
+    with _bar("learner") as tell:
+        train_learner(
+            net.projection,
+            learner,
+            features,
+            views.labels,
+            config.learner_stage,
+            seed=config.seed,
+            folder=work,
+            fingerprint=fingerprint,
+            journal=journal,
+            device=device,
+            progress=tell,
+        )
+    entries = journal.entries()
+    plot_curves(entries, work / "curves.svg")
+    return save(
+        args.out or work,
+        config.name,
+        net.cpu(),
+        learner.cpu(),
+        learner.state_dict(),
+        version=VERSION,
+        learner_config={
+            "embedding_dim": config.encoder.dim,
+            "components": config.learner_stage.components,
+        },
+        training_data=_sources(records, views),
+        metrics=_last_figures(entries),
+        git_revision=_revision(),
+        recorded=_recorded(config),
+        image_size=config.encoder.image_size,
+    )
+
+
+def _initialise(net: EncoderNet, config: TrainConfig) -> PriorMixture:
+    """ImageNet weights below, small random ones above, the same for the same seed."""
+    backbone = imagenet_backbone(config.encoder.backbone)
+    state = backbone.state_dict()
+    wanted = net.backbone.state_dict()
+    net.backbone.load_state_dict({name: state[name] for name in wanted})
+    torch.manual_seed(config.seed)
+    torch.nn.init.orthogonal_(net.projection.weight)
+    torch.nn.init.zeros_(net.projection.bias)
+    learner = PriorMixture(config.encoder.dim, config.learner_stage.components)
+    # Equal components would stay equal: each starts with a faint opinion of its own.
+    torch.nn.init.normal_(learner.mean, std=0.05)
+    return learner
+
+
+def _resources(args: argparse.Namespace, records: Sequence[Record]) -> Resources:
+    photographs = [r.path for r in records if not r.is_standin and not r.is_held_out and not r.look]
+    if not (args.fonts or args.icons):
+        return builtin_resources()
+    return load_resources(args.fonts, args.icons, photographs)
+
+
+def _features(
+    net: EncoderNet,
+    views: Views,
+    config: TrainConfig,
+    work: Path,
+    fingerprint: str,
+    device: torch.device,
+) -> torch.Tensor:
+    """Pooled features of all views, kept so that the learner's stage can be resumed."""
+    path = work / f"features-{fingerprint[:12]}.npy"
+    if path.exists():
+        return torch.from_numpy(np.load(path, allow_pickle=False)).float()
+    with _bar("features") as tell:
+        features = pool_views(
+            net,
+            views,
+            range(len(views)),
+            config.encoder.frozen_blocks,
+            device,
+            lambda done, total: tell(done, total, ""),
+        )
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.save(file, features.half().numpy())
+    partial.replace(path)
+    # From the file's precision in the first run too: a resumed run must not differ.
+    return features.half().float()
+
+
+class _bar:
+    """A progress bar whose total is known when the first news arrives."""
+
+    def __init__(self, name: str) -> None:
+        self._bar = tqdm(desc=name, unit="", smoothing=0.05, mininterval=1.0)
+
+    def __enter__(self) -> Callable[[int, int, str], None]:
+        return self._tell
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def _tell(self, done: int, total: int, text: str) -> None:
+        self._bar.total = total
+        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.update(done - self._bar.n)
+
+
+def _fingerprint(
+    config: TrainConfig, records: Sequence[Record], fonts: Sequence[Path], icons: Sequence[Path]
+) -> str:
+    """Everything that decides the outcome: configuration, pictures, fonts, icons."""
+    said = {
+        "config": asdict(config),
+        "records": [(r.path.name, r.path.stat().st_size, r.category, r.kind) for r in records],
+        "resources": [str(p) for p in (*fonts, *icons)],
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _sources(records: Sequence[Record], views: Views) -> list[TrainingSource]:
+    """Training data by origin and licence, for the model card; nothing that was held out."""
+    used = Counter(
+        (r.repo or r.group, r.licence or "unknown") for r in records if not r.is_held_out
+    )
+    found = [
+        TrainingSource(source=s, licence=li, pictures=n) for (s, li), n in sorted(used.items())
+    ]
+    drawn = sum(label.drawn and not label.held_out for label in views.labels)
+    return [
+        *found,
+        TrainingSource(source="model.standins (drawn)", licence="Apache-2.0", pictures=drawn),
+    ]
+
+
+def _last_figures(entries: Sequence[dict[str, float | str]]) -> dict[str, float]:
+    last = [e for e in entries if e["stage"] == "learner"][-1:]
+    return {str(k): float(v) for e in last for k, v in e.items() if k not in ("stage", "step")}
+
+
+def _recorded(config: TrainConfig) -> list[bytes]:
+    """Small pictures of the generator's own: they may be given away, and anyone can draw them."""
+    import io
+
+    from PIL import Image
+
+    from model.standins import KINDS, draw
+
+    files = []
+    for index, kind in enumerate(KINDS):
+        rng = np.random.default_rng([config.seed, 9, index])
+        image = draw(kind, rng, builtin_resources()).image
+        image.thumbnail((256, 256), Image.Resampling.BICUBIC)
+        out = io.BytesIO()
+        image.save(out, "JPEG", quality=85)
+        files.append(out.getvalue())
+    return files
+
+
+def _revision() -> str:
+    found = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
