@@ -298,7 +298,7 @@ def _grey_to_rgb(image: Image.Image) -> Image.Image:
         ranges = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
         fitting = [top for top in ranges if least >= 0 and greatest <= top]
         low, high = (0.0, fitting[0]) if fitting else (least, greatest)
-    scale = np.float32(255 / (high - low))
+    scale = np.float32(255 / (high - low) if high > low else 0)
     grey = ((values - np.float32(low)) * scale + np.float32(0.5)).clip(0, 255).astype(np.uint8)
     if isinstance(key, int):
         grey[values == key] = 255
