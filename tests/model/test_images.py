@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import struct
@@ -388,7 +389,7 @@ def test_too_many_bytes_are_refused_with_both_numbers() -> None:
 def test_too_many_pixels_are_refused_with_both_numbers(name: str) -> None:
     data = encoded(scene(), name)
     for read in (decode, thumbnail):
-        with pytest.raises(PictureTooLarge, match="5,400.*5,399"):
+        with pytest.raises(PictureTooLarge, match=r"5,400.*5,399"):
             read(data, limits=Limits(max_pixels=5_399))
     assert decode(data, limits=Limits(max_pixels=5_400)).width == 90
 
@@ -468,13 +469,15 @@ def whole_files() -> dict[str, bytes]:
 NAMES = st.sampled_from(sorted(whole_files()))
 
 
-@given(NAMES, st.floats(0, 0.95))
+# Cut files of several pictures may hold a whole first one; they are fuzzed below.
+SINGLE = NAMES.filter(lambda name: name not in ("MPO", "APNG", "GIF animated", "TIFF pages"))
+
+
+@given(SINGLE, st.floats(0, 0.95))
 def test_a_truncated_file_is_an_error_that_says_so(name: str, share: float) -> None:
     data = whole_files()[name]
-    if name in ("MPO", "APNG", "GIF animated", "TIFF pages"):
-        return  # The first picture may be whole; the next test takes these too.
     for read in (decode, thumbnail):
-        with pytest.raises(UnreadablePicture, match="truncated|empty|first bytes"):
+        with pytest.raises(UnreadablePicture, match=r"truncated|empty|first bytes"):
             read(data[: int(len(data) * share)])
 
 
@@ -509,11 +512,10 @@ def test_whatever_is_broken_only_our_errors_come_out(
         at = int(place * place * len(data))
         data[at : at + len(new)] = new
     broken = bytes(data[: int(share * len(data))] if cut else data)
-    for read in (lambda each: decode(each, 16).pixels, thumbnail):
-        try:
-            read(broken)
-        except PictureError as error:
-            assert str(error)
+    for read in (lambda each: decode(each, 16).pixels.shape, thumbnail):
+        # Anything else that is raised fails the test, warnings included.
+        with contextlib.suppress(PictureError):
+            assert read(broken)
 
 
 def test_the_decoders_own_error_is_kept_as_the_cause() -> None:
