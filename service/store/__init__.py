@@ -18,6 +18,7 @@ from service.store.errors import (
     StoreDefect,
     StoreError,
     StoreUnavailable,
+    UnsupportedDatabase,
     VersionNotFound,
 )
 from service.store.identifiers import new_id, new_ids
@@ -40,6 +41,7 @@ from service.store.records import (
     ScoreRow,
     StaleModel,
     StoredAnswer,
+    StoreOptions,
     Unset,
     Version,
 )
@@ -76,9 +78,11 @@ __all__ = [
     "Store",
     "StoreDefect",
     "StoreError",
+    "StoreOptions",
     "StoreUnavailable",
     "StoredAnswer",
     "Unset",
+    "UnsupportedDatabase",
     "Version",
     "VersionNotFound",
     "new_id",

@@ -98,6 +98,10 @@ class StoreUnavailable(StoreError):
     """
 
 
+class UnsupportedDatabase(StoreError, ValueError):
+    """The database URL is not one that the store understands."""
+
+
 class DatabaseTooNew(StoreError):
     """The database was written by a later release than this one; it is left untouched."""
 

@@ -3,7 +3,7 @@
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Generic, Literal, TypeVar
 
 import numpy as np
@@ -26,6 +26,24 @@ class Unset(enum.Enum):
 
 UNSET: Final = Unset.UNSET
 """Not given, which differs from ``None``: ``None`` clears a setting, ``UNSET`` leaves it."""
+
+
+@dataclass(frozen=True)
+class StoreOptions:
+    """What an operator may set."""
+
+    score_retention: timedelta = timedelta(days=30)
+    """How long a score waits for the teacher's word."""
+    idempotency_retention: timedelta = timedelta(hours=24)
+    """How long an answer is repeated under its idempotency key."""
+    idempotency_lease: timedelta = timedelta(minutes=2)
+    """How long an unfinished key blocks after its process died. Longer than any request takes."""
+    busy_timeout: timedelta = timedelta(seconds=5)
+    """How long to wait for another process's write before StoreUnavailable."""
+    threads: int = 4
+    """Reads at once; on PostgreSQL also writes at once (SQLite writes one at a time)."""
+    head_cache_bytes: int = 64 * 2**20
+    example_cache_bytes: int = 256 * 2**20
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,26 @@
 """The store as routes see it: async methods over short transactions in worker threads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from service.store import (
+    categories,
+    examples,
+    history,
+    idempotency,
+    monitoring,
+    scores,
+)
+from service.store.database import Database
+from service.store.heads import HeadReader
+from service.store.idempotency import Key, Terms
+from service.store.keyring import Keyring
+from service.store.migrate import migrate
 from service.store.records import (
     UNSET,
     ActiveHead,
@@ -9,8 +28,8 @@ from service.store.records import (
     Category,
     Cause,
     Change,
-    ExampleMatrix,
     Example,
+    ExampleMatrix,
     Idempotency,
     Label,
     NewExample,
@@ -19,42 +38,99 @@ from service.store.records import (
     ScoreRow,
     StaleModel,
     StoredAnswer,
+    StoreOptions,
     Unset,
     Version,
 )
+from service.store.score_log import ScoreLog
+from service.store.workers import Workers
+
+T = TypeVar("T")
+Clock = Callable[[], datetime]
+PURGE_CHUNK = 2000
+"""Rows a transaction, so that a purge never keeps writers waiting for long."""
 
 
 class Store:
-    """Interface; the implementation follows."""
+    """Categories, examples, versions, scores and idempotency keys of all tenants.
+
+    What is promised, on SQLite and PostgreSQL alike:
+
+    - **Durable.** A write that returned is on disk; it survives ``kill -9`` and, as far as the
+      disk tells the truth, a power cut. A write that raised changed nothing (StoreUnavailable
+      names the one exception).
+    - **Whole.** A change of examples, its version, its counts and, where given, its idempotent
+      answer become visible together or not at all.
+    - **In line.** Writers of one category take turns; every one that succeeds has its own entry
+      in the history, numbered without gaps. Of several with the same ``only_if`` exactly one wins.
+    - **Fresh.** A read sees every commit that returned before the read began, by whatever process.
+      Caches hold only what can never change: see ``service.store.heads``.
+    - **Separate.** A tenant sees nothing of another's.
+
+    A cancelled call that has not started does not start; one that has runs to its end, and its
+    commit stands. Every method raises StoreUnavailable when the database cannot answer or the
+    store is closed, and nothing but StoreError and what ``adapt`` and ``answer`` raise.
+
+    SQLite: one writing thread, several reading ones. PostgreSQL: as many writing as reading.
+    """
+
+    def __init__(self, database: Database, options: StoreOptions, clock: Clock) -> None:
+        """Use ``open_store``, which migrates first."""
+        self._workers = Workers(database, options.threads)
+        self._heads = HeadReader(options.head_cache_bytes, options.example_cache_bytes)
+        self._score_log = ScoreLog(self._workers)
+        terms = Terms(options.idempotency_lease, options.idempotency_retention)
+        self._keyring = Keyring(self._workers, terms, clock)
+        self._options = options
+        self._clock = clock
 
     async def ping(self) -> None:
         """Raise StoreUnavailable unless the database answers."""
-        raise NotImplementedError
+        await self._workers.read(
+            lambda session: session.execute(text("SELECT 1 FROM alembic_version"))
+        )
 
     async def close(self) -> None:
-        raise NotImplementedError
+        """Let running work end, then close threads and connections. May be called again."""
+        await self._workers.close()
+
+    # Categories
 
     async def put_category(
         self,
         tenant: str,
         name: str,
         *,
-        title: str | None | Unset = UNSET,
-        threshold: float | None | Unset = UNSET,
-        unsure_band: float | None | Unset = UNSET,
+        title: str | Unset | None = UNSET,
+        threshold: float | Unset | None = UNSET,
+        unsure_band: float | Unset | None = UNSET,
     ) -> tuple[Category, bool]:
-        raise NotImplementedError
+        """Create a category or change what is given of it; returns it and whether it is new."""
+        settings = {"title": title, "threshold": threshold, "unsure_band": unsure_band}
+        return await self._workers.write(
+            lambda session: categories.put(session, self._clock(), tenant, name, settings)
+        )
 
     async def get_category(self, tenant: str, name: str) -> Category:
-        raise NotImplementedError
+        """One category. Raises CategoryNotFound."""
+        return await self._workers.read(lambda session: categories.get(session, tenant, name))
 
     async def list_categories(
         self, tenant: str, cursor: str | None = None, limit: int = 100
     ) -> Page[Category]:
-        raise NotImplementedError
+        """A page of categories, by name, byte by byte. Raises BadCursor."""
+        return await self._workers.read(
+            lambda session: categories.page(session, tenant, cursor, limit)
+        )
 
     async def delete_category(self, tenant: str, name: str, only_if: str | None = None) -> None:
-        raise NotImplementedError
+        """Delete a category with its examples, thumbnails and versions.
+
+        Its scores stay until their retention ends. Raises CategoryNotFound, StaleVersion.
+        """
+        await self._workers.write(lambda session: categories.remove(session, tenant, name, only_if))
+
+    # Examples
 
     async def change_examples(
         self,
@@ -67,7 +143,26 @@ class Store:
         idempotency: Idempotency[Change] | None = None,
         cause: Cause = "examples",
     ) -> Change:
-        raise NotImplementedError
+        """Add or relabel pictures, adapt, and put the new version in force: all in one commit.
+
+        Creates the category where it is new. The same picture with the same label is
+        ``unchanged``; with another label it is ``relabelled``; where nothing changed there is no
+        new version and ``adapt`` is not called. A picture that was removed before counts as
+        ``added`` and has its old id.
+
+        Raises:
+            InvalidRecord: one picture with both labels; embeddings of several lengths.
+            StaleVersion: ``only_if`` did not match, or the category does not exist.
+            StaleEmbeddings: examples made by another model stand in the way.
+            IdempotencyConflict: the key was taken over meanwhile; nothing was changed.
+        """
+        return await self._finishing(
+            tenant,
+            idempotency,
+            lambda session: examples.add(
+                session, self._clock(), tenant, category, additions, adapt, only_if, cause
+            ),
+        )
 
     async def relabel_example(
         self,
@@ -79,7 +174,15 @@ class Store:
         *,
         only_if: str | None = None,
     ) -> Change:
-        raise NotImplementedError
+        """Give one example the other label; a new version unless it has that label already.
+
+        Raises CategoryNotFound, ExampleNotFound, StaleVersion, StaleEmbeddings.
+        """
+        return await self._workers.write(
+            lambda session: examples.relabel(
+                session, self._clock(), tenant, category, example_id, label, adapt, only_if
+            )
+        )
 
     async def remove_example(
         self,
@@ -90,18 +193,35 @@ class Store:
         *,
         only_if: str | None = None,
     ) -> Change:
-        raise NotImplementedError
+        """Take one example out; a new version. A rollback to an older version brings it back.
+
+        Raises CategoryNotFound, ExampleNotFound, StaleVersion, StaleEmbeddings.
+        """
+        return await self._workers.write(
+            lambda session: examples.remove(
+                session, self._clock(), tenant, category, example_id, adapt, only_if
+            )
+        )
 
     async def list_examples(
         self, tenant: str, category: str, cursor: str | None = None, limit: int = 100
     ) -> Page[Example]:
-        raise NotImplementedError
+        """A page of the active set, first come first. Raises CategoryNotFound, BadCursor."""
+        return await self._workers.read(
+            lambda session: examples.page(session, tenant, category, cursor, limit)
+        )
 
     async def example_thumbnail(self, tenant: str, category: str, example_id: str) -> bytes:
-        raise NotImplementedError
+        """WebP bytes. Raises CategoryNotFound, ExampleNotFound."""
+        return await self._workers.read(
+            lambda session: examples.thumbnail(session, tenant, category, example_id)
+        )
+
+    # Versions
 
     async def list_versions(self, tenant: str, category: str) -> Sequence[Version]:
-        raise NotImplementedError
+        """The history from version 1, newest first; the newest is in force."""
+        return await self._workers.read(lambda session: history.versions(session, tenant, category))
 
     async def activate(
         self,
@@ -112,28 +232,60 @@ class Store:
         only_if: str | None = None,
         idempotency: Idempotency[Version] | None = None,
     ) -> Version:
-        raise NotImplementedError
+        """Put version ``n`` in force again, as a new entry of the history; 0 is the base model.
+
+        The new version has the adaptation and the example set of version ``n``, so that a later
+        upload builds on that set. It has them even where ``n`` is in force already.
+
+        Raises CategoryNotFound, VersionNotFound, StaleVersion; IdempotencyConflict as
+        ``change_examples``.
+        """
+        return await self._finishing(
+            tenant,
+            idempotency,
+            lambda session: history.activate(session, self._clock(), tenant, category, n, only_if),
+        )
+
+    # Scoring
 
     async def head(self, tenant: str, category: str) -> ActiveHead:
-        raise NotImplementedError
+        """What scoring this category needs now; never raises for an unknown one."""
+        return (await self.heads(tenant, [category]))[category]
 
     async def heads(self, tenant: str, names: Sequence[str]) -> Mapping[str, ActiveHead]:
-        raise NotImplementedError
+        """``head`` for many categories at the price of one."""
+        return await self._workers.read(lambda session: self._heads.heads(session, tenant, names))
 
     async def nearest(self, tenant: str, category: str, version: int) -> ExampleMatrix:
-        raise NotImplementedError
+        """The example set of a version; empty where there is none such."""
+        return await self._workers.read(
+            lambda session: self._heads.nearest(session, tenant, category, version)
+        )
 
     async def record_scores(self, rows: Sequence[ScoreRow]) -> None:
-        raise NotImplementedError
+        """Keep scores; on disk when this returns. Calls that come together share a commit."""
+        await self._score_log.record(rows)
 
     async def scores(self, tenant: str, score_ids: Sequence[str]) -> Mapping[str, ScoreRow]:
-        """The rows that are still kept, by id."""
-        raise NotImplementedError
+        """Those of the scores that are still kept, by id."""
+        return await self._workers.read(lambda session: scores.get(session, tenant, score_ids))
+
+    # Idempotency
 
     async def idempotent_begin(
         self, tenant: str, operation: str, key: str, fingerprint: str
     ) -> StoredAnswer | None:
-        raise NotImplementedError
+        """Take an idempotency key: None means do the work, an answer means repeat it.
+
+        After None, exactly one of these must follow, whatever happens: a change that is given the
+        key as ``Idempotency``, ``idempotent_finish``, or ``idempotent_abandon``. If the process
+        dies instead, the key is free again after ``StoreOptions.idempotency_lease``.
+
+        Raises:
+            IdempotencyMismatch: the key was used with another fingerprint.
+            IdempotencyConflict: its first call is still in flight.
+        """
+        return await self._keyring.begin(Key(tenant, operation, key), fingerprint)
 
     async def idempotent_finish(
         self,
@@ -144,19 +296,71 @@ class Store:
         headers: Mapping[str, str],
         body: bytes,
     ) -> None:
-        raise NotImplementedError
+        """Keep the answer for 24 hours. Raises IdempotencyConflict if the key was lost."""
+        answer = StoredAnswer(status, headers, body)
+        await self._keyring.finish(Key(tenant, operation, key), answer)
 
     async def idempotent_abandon(self, tenant: str, operation: str, key: str) -> None:
-        raise NotImplementedError
+        """Let the key go unanswered, so that the client can try again. Harmless if not held."""
+        await self._keyring.abandon(Key(tenant, operation, key))
+
+    # The operator
 
     async def stale_models(self, current_sha256: str) -> Sequence[StaleModel]:
-        raise NotImplementedError
+        """What belongs to another model than this. Reads every example: ask at start, not often."""
+        return await self._workers.read(
+            lambda session: monitoring.stale_models(session, current_sha256)
+        )
 
     async def purge(self) -> Purged:
         """Remove scores past their retention and expired idempotency keys; call it hourly."""
-        raise NotImplementedError
+        now = self._clock()
+        before = now - self._options.score_retention
+        return Purged(
+            scores=await self._in_chunks(partial(scores.purge, before=before, limit=PURGE_CHUNK)),
+            idempotency_keys=await self._in_chunks(
+                partial(idempotency.purge, now=now, limit=PURGE_CHUNK)
+            ),
+        )
+
+    async def _in_chunks(self, purge: Callable[[Session], int]) -> int:
+        total = 0
+        while chunk := await self._workers.write(purge):
+            total += chunk
+        return total
+
+    async def _finishing(
+        self, tenant: str, key: Idempotency[T] | None, work: Callable[[Session], T]
+    ) -> T:
+        """Write, and keep the idempotent answer in the same commit."""
+        if key is None:
+            return await self._workers.write(work)
+        name = Key(tenant, key.operation, key.key)
+        return await self._keyring.write_and_finish(name, work, key.answer)
 
 
-def open_store(url: str) -> Store:
-    """Open (and where needed create and migrate) the database behind ``url``."""
-    raise NotImplementedError
+def utc_now() -> datetime:
+    """The time, with its zone."""
+    return datetime.now(UTC)
+
+
+def open_store(url: str, options: StoreOptions | None = None, *, clock: Clock = utc_now) -> Store:
+    """Open the database behind ``url``, making and migrating it where needed.
+
+    Args:
+        url: ``sqlite:////var/lib/standin/standin.db`` or ``postgresql://user:password@host/name``.
+        options: what an operator may set.
+        clock: the time, aware; a parameter for the tests of expiry.
+    Raises:
+        UnsupportedDatabase: another kind of URL, or a database in memory.
+        StoreUnavailable: it cannot be opened.
+        DatabaseTooNew: a later release wrote it.
+    """
+    options = options or StoreOptions()
+    database = Database(url, options)
+    try:
+        migrate(database)
+    except BaseException:
+        database.close()
+        raise
+    return Store(database, options, clock)

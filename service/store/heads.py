@@ -1,0 +1,147 @@
+"""What scoring reads: the active head of each category, and its examples as evidence.
+
+A version, once written, never changes, and a category id is never given twice. So everything heavy
+is cached under (category id, version) and cannot go stale, and only the pointer from name to
+version is read anew at every call: one small query, however many categories, alike on SQLite and
+PostgreSQL. That is how another process's commit is seen at once, without any message between
+processes. (SQLite's ``PRAGMA data_version`` would spare that query only until the next write of any
+kind, and scoring itself writes.)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.orm import Session
+
+from service.store import embeddings, examples
+from service.store.cache import BoundedCache
+from service.store.cursors import etag
+from service.store.records import ActiveHead, ExampleMatrix
+from service.store.schema import CategoryRow, VersionRow
+
+CHUNK = 500
+"""Names a query; databases limit the parameters of a statement."""
+OVERHEAD = 500
+"""Bytes of a cache entry beside its arrays and states, roughly."""
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What a version's row brings to a head."""
+
+    state: bytes | None
+    learner: str | None
+    model_sha256: str | None
+
+
+class HeadReader:
+    """Reads heads and example matrices through caches bounded in bytes."""
+
+    def __init__(self, head_bytes: int, example_bytes: int) -> None:
+        self.payloads: BoundedCache[tuple[str, int], Payload] = BoundedCache(
+            head_bytes, lambda payload: OVERHEAD + len(payload.state or b"")
+        )
+        self.matrices: BoundedCache[tuple[str, int], ExampleMatrix] = BoundedCache(
+            example_bytes,
+            lambda matrix: OVERHEAD + matrix.embeddings.nbytes + 100 * len(matrix.ids),
+        )
+
+    def heads(self, session: Session, tenant: str, names: Sequence[str]) -> dict[str, ActiveHead]:
+        """The active head of each name, unknown ones included."""
+        found = {name: unknown_head(name) for name in names}
+        wanted = list(found)
+        for start in range(0, len(wanted), CHUNK):
+            self._fill(session, tenant, wanted[start : start + CHUNK], found)
+        return found
+
+    def _fill(
+        self, session: Session, tenant: str, names: Sequence[str], found: dict[str, ActiveHead]
+    ) -> None:
+        rows = session.execute(
+            select(
+                CategoryRow.id,
+                CategoryRow.name,
+                CategoryRow.version,
+                CategoryRow.threshold,
+                CategoryRow.unsure_band,
+                CategoryRow.placeholder_count,
+                CategoryRow.real_count,
+            ).where(CategoryRow.tenant == tenant, CategoryRow.name.in_(names))
+        ).all()
+        payloads: dict[tuple[str, int], Payload] = {}
+        missing: list[tuple[str, int]] = []
+        for row in rows:
+            key = (row.id, row.version)
+            cached = self.payloads.get(key)
+            if row.version == 0:
+                payloads[key] = Payload(None, None, None)
+            elif cached is not None:
+                payloads[key] = cached
+            else:
+                missing.append(key)
+        if missing:
+            loaded = session.execute(
+                select(
+                    VersionRow.category_id,
+                    VersionRow.number,
+                    VersionRow.state,
+                    VersionRow.learner,
+                    VersionRow.model_sha256,
+                ).where(tuple_(VersionRow.category_id, VersionRow.number).in_(missing))
+            )
+            for category_id, number, state, learner, model in loaded.tuples():
+                payload = Payload(state, learner, model)
+                payloads[category_id, number] = payload
+                self.payloads.put((category_id, number), payload)
+        for row in rows:
+            payload = payloads[row.id, row.version]
+            found[row.name] = ActiveHead(
+                category=row.name,
+                known=True,
+                version=row.version,
+                state=payload.state,
+                learner=payload.learner,
+                model_sha256=payload.model_sha256,
+                threshold=row.threshold,
+                unsure_band=row.unsure_band,
+                placeholder_count=row.placeholder_count,
+                real_count=row.real_count,
+                etag=etag(row.id, row.version),
+            )
+
+    def nearest(self, session: Session, tenant: str, name: str, version: int) -> ExampleMatrix:
+        """The set at ``version``; empty for a category or version that is not there."""
+        category_id, latest = session.execute(
+            select(CategoryRow.id, CategoryRow.version).where(
+                CategoryRow.tenant == tenant, CategoryRow.name == name
+            )
+        ).tuples().one_or_none() or ("", 0)
+        if not 1 <= version <= latest:
+            return EMPTY
+        matrix = self.matrices.get((category_id, version))
+        if matrix is None:
+            matrix = examples.matrix_at(session, category_id, version)
+            self.matrices.put((category_id, version), matrix)
+        return matrix
+
+
+def unknown_head(name: str) -> ActiveHead:
+    """The head of a category that was never named: the base model."""
+    return ActiveHead(
+        category=name,
+        known=False,
+        version=0,
+        state=None,
+        learner=None,
+        model_sha256=None,
+        threshold=None,
+        unsure_band=None,
+        placeholder_count=0,
+        real_count=0,
+        etag=None,
+    )
+
+
+EMPTY = ExampleMatrix((), (), embeddings.unpack([]))
+EMPTY.embeddings.flags.writeable = False

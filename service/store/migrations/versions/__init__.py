@@ -1,0 +1,1 @@
+"""One file for each revision, numbered; a released one is never edited."""

@@ -1,0 +1,63 @@
+"""Scores, kept for the teacher's word. Part of a transaction each."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import delete, insert, select, tuple_
+from sqlalchemy.orm import Session
+
+from service.store.records import Decision, ScoreRow
+from service.store.schema import ScoreRecordRow
+
+CHUNK = 500
+"""Ids a query; databases limit the parameters of a statement."""
+
+
+def record(session: Session, rows: Sequence[ScoreRow]) -> None:
+    """Insert the rows."""
+    if rows:
+        session.execute(insert(ScoreRecordRow), [asdict(row) for row in rows])
+
+
+def get(session: Session, tenant: str, score_ids: Sequence[str]) -> dict[str, ScoreRow]:
+    """The rows that are still kept, by id."""
+    found: dict[str, ScoreRow] = {}
+    for start in range(0, len(score_ids), CHUNK):
+        query = select(ScoreRecordRow).where(
+            ScoreRecordRow.tenant == tenant,
+            ScoreRecordRow.score_id.in_(score_ids[start : start + CHUNK]),
+        )
+        for row in session.scalars(query):
+            found[row.score_id] = ScoreRow(
+                tenant=row.tenant,
+                score_id=row.score_id,
+                category=row.category,
+                version=row.version,
+                probability=row.probability,
+                decision=cast(Decision, row.decision),
+                sha256=row.sha256,
+                embedding=row.embedding,
+                created=row.created,
+            )
+    return found
+
+
+def purge(session: Session, before: datetime, limit: int) -> int:
+    """Delete at most ``limit`` rows older than ``before``; how many it was."""
+    oldest = (
+        select(ScoreRecordRow.tenant, ScoreRecordRow.score_id)
+        .where(ScoreRecordRow.created < before)
+        .order_by(ScoreRecordRow.created)
+        .limit(limit)
+    )
+    keys = session.execute(oldest).tuples().all()
+    for start in range(0, len(keys), CHUNK):
+        chunk = keys[start : start + CHUNK]
+        session.execute(
+            delete(ScoreRecordRow)
+            .where(tuple_(ScoreRecordRow.tenant, ScoreRecordRow.score_id).in_(chunk))
+            .execution_options(synchronize_session=False)
+        )
+    return len(keys)
