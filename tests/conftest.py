@@ -11,6 +11,8 @@ import os
 import torch
 from hypothesis import HealthCheck, settings
 
+import model  # noqa: F401  before a test imports timm; see model/torchvision_ops.py
+
 # No deadline: it would be a timed assertion, and fail on a busy machine.
 settings.register_profile(
     "quick", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True

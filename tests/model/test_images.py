@@ -473,12 +473,14 @@ NAMES = st.sampled_from(sorted(whole_files()))
 SINGLE = NAMES.filter(lambda name: name not in ("MPO", "APNG", "GIF animated", "TIFF pages"))
 
 
-@given(SINGLE, st.floats(0, 0.95))
+@given(SINGLE, st.floats(0, 1))
 def test_a_truncated_file_is_an_error_that_says_so(name: str, share: float) -> None:
     data = whole_files()[name]
+    # From where the format can be told to where only end markers and checksums are missing.
+    cut = 16 + int(share * (len(data) - 16 - 64))
     for read in (decode, thumbnail):
-        with pytest.raises(UnreadablePicture, match=r"truncated|empty|first bytes"):
-            read(data[: int(len(data) * share)])
+        with pytest.raises(UnreadablePicture, match="truncated"):
+            read(data[:cut])
 
 
 @given(st.integers(1, 60_000))
