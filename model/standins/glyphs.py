@@ -1,0 +1,124 @@
+"""Icons from folders of SVG files: what each shows is told by its name, and drawn with Skia."""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from model.errors import StandinError
+
+# What an icon is a stand-in for, by words in its file name; the first match counts.
+_STANDIN_WORDS: tuple[tuple[str, str], ...] = (
+    ("camera", r"camera|photo-(?:sensor|circle|star|heart|shield)|aperture"),
+    ("picture-off", r"(?:image|photo|picture)s?-(?:off|broken|remove|minus|x|down|cancel)|broken-image|image-broken"),
+    ("gallery", r"images|photos|gallery|album|image-multiple|image-area|pictures|collection"),
+    ("picture", r"image|photo|picture|panorama|landscape|polaroid|wallpaper|mountains?$"),
+    ("hidden", r"eye-(?:off|slash|closed)|hide$"),
+    ("bag", r"(?:^|-)(?:bag|tote|shopping-bag|handbag|shopping|basket)(?:-|$)"),
+    ("cart", r"(?:^|-)cart(?:-|$)"),
+    ("gift", r"(?:^|-)gift(?:-|$)"),
+    ("box", r"(?:^|-)(?:package|box|archive|cube|parcel|carton)(?:-|$)"),
+    ("hanger", r"hanger|coat-hanger"),
+    ("tag", r"(?:^|-)(?:tag|tags|label|price)(?:-|$)"),
+    ("question", r"question|help|unknown"),
+    ("alert", r"alert|exclamation|warning|error|bug"),
+    ("ban", r"(?:^|-)(?:ban|cancel|prohibit|forbidden|block|slash-circle|circle-slash|x-circle|circle-x)(?:-|$)"),
+    ("empty", r"ghost|mood-(?:sad|empty|confuzed)|frown|emoticon-sad|smiley-(?:sad|x|blank)|unplug|plug-(?:off|x)|link-off|search-off|"
+              r"file-search|cloud-(?:off|slash|x)|wifi-(?:off|slash)|database-off|folder-open|inbox|cactus|wind$|empty|zoom-(?:cancel|question)"),
+    ("upload", r"upload|cloud-arrow-up|add-a|plus-(?:circle|square|box)|(?:square|circle)-(?:dashed-)?plus"),
+    ("clock", r"(?:^|-)(?:clock|hourglass|timer|sand|watch-later)(?:-|$)"),
+    ("place", r"map-pin|location|(?:^|-)marker(?:-|$)"),
+    ("file", r"^(?:file|document|page|note|notes|receipt)(?:-blank|-text|-off|-x|-unknown|-outline|-remove|-alert|-description)*$"),
+    ("shop", r"(?:^|-)(?:store|shop|storefront|building-store|warehouse)(?:-|$)"),
+    ("goods", r"(?:^|-)(?:shirt|t-shirt|tshirt|shoe|sneaker|boot|dress|sofa|couch|armchair|chair|lamp|bottle|car|sedan|bicycle|laptop|"
+              r"television|monitor|phone|smartphone|headphones|watch|book|guitar|diamond|ring|glasses|sunglasses|perfume|wine|cup|coffee|"
+              r"pizza|burger|fridge|washing-machine|bed|bathtub|baby-carriage|backpack|hammer|wrench|drill|pill|cookie|apple|carrot|fish|"
+              r"flower|plant|potted-plant|paint|brush|palette|ball|tent|drone|keyboard|mouse|printer|hat|sock|toy|puzzle|bread|milk)(?:-|$)"),
+    ("person", r"^(?:user|account|person|avatar|face|profile|users|user-circle|account-circle|user-square|man|woman)(?:-circle|-square|-box|-off|-outline|-question|-x|-alert|-fill)*$"),
+)  # fmt: skip
+_COMPILED = tuple((concept, re.compile(pattern)) for concept, pattern in _STANDIN_WORDS)
+# Letters, arrows and the furniture of text editors: neither a stand-in nor goods.
+_PLAIN = re.compile(
+    r"arrow|chevron|caret|align|number|letter|alpha-|alphabet|numeric|border|format-|text-|"
+    r"sort|column|row|indent|layout|bracket|code|math|axis|percent|quote|dots|menu|^abc|roman"
+)
+
+
+def concept_of(stem: str) -> str:
+    """What an icon of this file name shows: a key such as "camera", "artwork", or "" for neither."""
+    name = re.sub(r"-(?:outline|fill|filled|bold|thin|light|duotone|variant|alt)$", "", stem)
+    for concept, pattern in _COMPILED:
+        if pattern.search(name):
+            return concept
+    return "" if _PLAIN.search(name) else "artwork"
+
+
+def find_icons(folders: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
+    """SVG files below these folders by what they show.
+
+    A folder path with ``simple-icons`` in it holds brands: all its files are "brand".
+
+    Raises:
+        StandinError: there are SVG files and Skia is not installed.
+    """
+    table: dict[str, list[Path]] = {}
+    for folder in folders:
+        for path in sorted(Path(folder).rglob("*.svg")):
+            concept = "brand" if "simple-icons" in path.parts else concept_of(path.stem)
+            if concept:
+                table.setdefault(concept, []).append(path)
+    if table:
+        _skia()
+    return {concept: tuple(found) for concept, found in table.items()}
+
+
+def _skia():  # type: ignore[no-untyped-def]  # noqa: ANN202 - an optional module without stubs
+    try:
+        import skia
+    except ImportError as error:
+        raise StandinError(
+            "drawing SVG icons needs the package skia-python (and the system libraries libEGL and "
+            f"libGL); leave out the icon folders to draw without it ({error})"
+        ) from error
+    return skia
+
+
+@lru_cache(maxsize=8192)
+def _parsed(path: Path):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    skia = _skia()
+    text = path.read_bytes().replace(b"currentColor", b"#000")
+    return skia.SVGDOM.MakeFromStream(skia.MemoryStream(text))
+
+
+def icon_mask(path: Path, side: int) -> Image.Image:
+    """The ink of an SVG icon as a mask of (side, side): its alpha channel."""
+    skia = _skia()
+    side = max(4, side)
+    surface = skia.Surface(side, side)
+    dom = _parsed(path)
+    dom.setContainerSize(skia.Size(side, side))
+    width, height = _natural(path)
+    with surface as canvas:
+        canvas.scale(side / width, side / height)
+        dom.setContainerSize(skia.Size(width, height))
+        dom.render(canvas)
+    alpha: np.ndarray = surface.toarray()[:, :, 3]
+    return Image.fromarray(np.ascontiguousarray(alpha))
+
+
+_SIZE = re.compile(rb"<svg[^>]*?\b(?:width)=\"([\d.]+)")
+_VIEW = re.compile(rb"viewBox=\"[\d.\-]+[ ,]+[\d.\-]+[ ,]+([\d.]+)[ ,]+([\d.]+)\"")
+
+
+@lru_cache(maxsize=8192)
+def _natural(path: Path) -> tuple[float, float]:
+    """The size in which a file is drawn unscaled: its width if it has one, else its view box."""
+    text = path.read_bytes()
+    own, view = _SIZE.search(text), _VIEW.search(text)
+    if own:
+        width = float(own[1])
+        return (width, width * float(view[2]) / float(view[1]) if view else width)
+    return (float(view[1]), float(view[2])) if view else (24.0, 24.0)
