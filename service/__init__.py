@@ -1,1 +1,1 @@
-"""Standin over HTTP: validates, stores, schedules, answers. Holds no mathematics."""
+"""HTTP around :mod:`model`: validates, stores, schedules, answers. Holds no mathematics."""

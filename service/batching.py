@@ -1,0 +1,350 @@
+"""What is waiting becomes batches: bytes in, embeddings out, shared by all requests.
+
+The event loop owns all state here, so there are no locks. Decoding runs in a small pool of
+threads, the encoder in one thread of its own. Pictures of several requests are taken in turns, so
+that a request of 256 pictures does not stand in front of a request of one; a picture that several
+requests brought is computed once; and a picture whose requests have all gone is not computed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import hashlib
+import time
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from model import images
+from model.errors import PictureError
+from service.errors import Overloaded, UnreadableBase64
+from service.metrics import Metrics
+
+Source = bytes | str | PictureError
+"""One picture as it came: its bytes, its base64, or why there is none."""
+
+
+class Encodes(Protocol):
+    """What this module asks of :class:`model.encoder.Encoder`."""
+
+    image_size: int
+
+    def embed(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """(n, size, size, 3) to (n, d), rows of unit length."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A picture's bytes and their SHA-256, which is its name from here on."""
+
+    data: bytes = field(repr=False)
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What is known of one picture: embedding (d,) float32 of unit length, size of the original."""
+
+    sha256: str
+    embedding: npt.NDArray[np.float32] = field(repr=False)
+    width: int
+    height: int
+    format: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much at a time. Counts are of pictures, ``wait`` is in seconds."""
+
+    decode_threads: int
+    encode_threads: int
+    batch: int
+    wait: float
+    queue: int
+    cache: int
+
+
+class _Work:
+    """One distinct picture on its way, and how many requests wait for it."""
+
+    __slots__ = ("done", "named", "picture", "waiters")
+
+    def __init__(self, named: Named, loop: asyncio.AbstractEventLoop) -> None:
+        self.named = named
+        self.waiters = 0
+        self.picture: images.Picture | None = None
+        # Holds errors as results: one that nobody awaits any more must not be warned about.
+        self.done: asyncio.Future[Embedded | Exception] = loop.create_future()
+
+
+class Embedder:
+    """Computes embeddings for requests. Build it on the event loop that uses it."""
+
+    def __init__(
+        self, encoder: Encodes, plan: Plan, limits: images.Limits, metrics: Metrics
+    ) -> None:
+        self._encoder = encoder
+        self._plan = plan
+        self._limits = limits
+        self._metrics = metrics
+        self._loop = asyncio.get_running_loop()
+        self._decoders = ThreadPoolExecutor(plan.decode_threads, "standin-decode")
+        self._encoding = ThreadPoolExecutor(
+            1, "standin-encode", torch.set_num_threads, (plan.encode_threads,)
+        )
+        self._lanes: deque[deque[_Work]] = deque()
+        self._works: dict[str, _Work] = {}
+        self._ready: deque[_Work] = deque()
+        self._decoding = 0
+        self._wake = asyncio.Event()
+        self._cache: OrderedDict[str, Embedded] = OrderedDict()
+        self._seconds_each = 0.05
+        self._batches = asyncio.create_task(self._run(), name="standin-batches")
+
+    async def warm_up(self) -> None:
+        """One pass over an empty picture."""
+        size = self._encoder.image_size
+        pixels = np.full((1, size, size, 3), 128, np.uint8)
+        await self._loop.run_in_executor(self._encoding, self._encoder.embed, pixels)
+
+    async def name(self, sources: Sequence[Source]) -> list[Named | PictureError]:
+        """Bytes and names of pictures, in order. Hashing runs beside the event loop."""
+        return await self._loop.run_in_executor(
+            self._decoders, lambda: [_name(source) for source in sources]
+        )
+
+    async def embed(
+        self, pictures: Sequence[Named | PictureError]
+    ) -> list[Embedded | PictureError]:
+        """Embeddings in order; a picture that cannot be read gives its error in its place.
+
+        Cancelling the call lets go of its pictures; those that nobody else waits for are dropped.
+
+        Raises:
+            Overloaded: more pictures would wait than may wait. Nothing was started.
+        """
+        cached = {
+            picture.sha256: self._cache[picture.sha256]
+            for picture in pictures
+            if isinstance(picture, Named) and picture.sha256 in self._cache
+        }
+        wanted = {
+            picture.sha256: picture
+            for picture in pictures
+            if isinstance(picture, Named) and picture.sha256 not in cached
+        }
+        fresh = [picture for name, picture in wanted.items() if name not in self._works]
+        if fresh and len(self._works) + len(fresh) > self._plan.queue:
+            self._metrics.refused.labels("pictures").inc()
+            raise Overloaded(
+                f"{len(self._works)} pictures are waiting, and {self._plan.queue} may wait",
+                retry_after=min(60.0, len(self._works) * self._seconds_each),
+            )
+        for name in cached:
+            self._cache.move_to_end(name)
+        self._metrics.pictures.labels("cached").inc(len(cached))
+        self._metrics.pictures.labels("joined").inc(len(wanted) - len(fresh))
+        works = self._enter(fresh, wanted)
+        try:
+            if works:
+                await asyncio.wait([work.done for work in works.values()])
+        finally:
+            self._leave(works.values())
+        done: dict[str, Embedded | Exception] = dict(cached)
+        done.update((name, work.done.result()) for name, work in works.items())
+        return [
+            _given(done[picture.sha256]) if isinstance(picture, Named) else picture
+            for picture in pictures
+        ]
+
+    async def thumbnails(
+        self, pictures: Sequence[Named | PictureError]
+    ) -> list[bytes | PictureError]:
+        """Small WebP pictures for people, made among the decoders, in order."""
+        tasks = [
+            self._loop.run_in_executor(self._decoders, _thumbnail, picture, self._limits)
+            for picture in pictures
+        ]
+        try:
+            return [await task for task in tasks]
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    @property
+    def waiting(self) -> int:
+        """Pictures taken and not computed yet."""
+        return len(self._works)
+
+    async def close(self) -> None:
+        """Stop; whatever still waits is given an error."""
+        self._batches.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._batches
+        for work in list(self._works.values()):
+            self._finish(work, Overloaded("the service is stopping", retry_after=5))
+        self._decoders.shutdown(wait=True, cancel_futures=True)
+        self._encoding.shutdown(wait=True, cancel_futures=True)
+
+    # -- taking and letting go
+
+    def _enter(self, fresh: Sequence[Named], wanted: dict[str, Named]) -> dict[str, _Work]:
+        lane: deque[_Work] = deque()
+        for named in fresh:
+            work = self._works[named.sha256] = _Work(named, self._loop)
+            lane.append(work)
+        if lane:
+            self._lanes.append(lane)
+        works = {name: self._works[name] for name in wanted}
+        for work in works.values():
+            work.waiters += 1
+        self._metrics.waiting.set(len(self._works))
+        self._pump()
+        return works
+
+    def _leave(self, works: Iterable[_Work]) -> None:
+        for work in works:
+            work.waiters -= 1
+            if not work.waiters and not work.done.done():
+                # It may sit in a lane, in a decoder or among the ready: each of them looks.
+                self._metrics.pictures.labels("dropped").inc()
+                self._finish(work, Overloaded("nobody waits for it", retry_after=1))
+
+    def _finish(self, work: _Work, result: Embedded | Exception) -> None:
+        if not work.done.done():
+            work.done.set_result(result)
+            self._works.pop(work.named.sha256, None)
+            self._metrics.waiting.set(len(self._works))
+
+    # -- decoding
+
+    def _pump(self) -> None:
+        """Keep the decoders busy, but no further ahead of the encoder than two batches."""
+        while (
+            self._decoding < self._plan.decode_threads
+            and self._decoding + len(self._ready) < 2 * self._plan.batch
+            and (work := self._next()) is not None
+        ):
+            self._decoding += 1
+            task = self._loop.run_in_executor(self._decoders, self._decode, work.named.data)
+            task.add_done_callback(lambda task, work=work: self._decoded(work, task))  # type: ignore[misc]
+
+    def _next(self) -> _Work | None:
+        """One picture of the request whose turn it is."""
+        while self._lanes:
+            lane = self._lanes.popleft()
+            work = lane.popleft()
+            if lane:
+                self._lanes.append(lane)
+            if not work.done.done():
+                return work
+        return None
+
+    def _decode(self, data: bytes) -> images.Picture:
+        with self._metrics.decode_seconds.time():
+            return images.decode(data, self._encoder.image_size, self._limits)
+
+    def _decoded(self, work: _Work, task: asyncio.Future[images.Picture]) -> None:
+        self._decoding -= 1
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            work.picture = task.result()
+            self._ready.append(work)
+            self._wake.set()
+        else:
+            self._metrics.pictures.labels("unreadable").inc()
+            self._finish(work, error if isinstance(error, Exception) else RuntimeError(str(error)))
+        self._pump()
+
+    # -- encoding
+
+    async def _run(self) -> None:
+        while True:
+            batch = await self._next_batch()
+            self._pump()
+            started = time.perf_counter()
+            pixels = np.stack([work.picture.pixels for work in batch if work.picture is not None])
+            try:
+                rows = await self._loop.run_in_executor(self._encoding, self._encode, pixels)
+            except Exception as error:  # whatever it is, those who wait must hear of it
+                for work in batch:
+                    self._finish(work, error)
+                continue
+            for work, row in zip(batch, rows, strict=True):
+                self._keep(work, row)
+            spent = (time.perf_counter() - started) / len(batch)
+            self._seconds_each += 0.1 * (spent - self._seconds_each)
+
+    async def _next_batch(self) -> list[_Work]:
+        while True:
+            while not self._ready:
+                self._wake.clear()
+                await self._wake.wait()
+            if self._plan.wait and len(self._ready) < self._plan.batch:
+                await asyncio.sleep(self._plan.wait)
+            batch: list[_Work] = []
+            while self._ready and len(batch) < self._plan.batch:
+                work = self._ready.popleft()
+                if not work.done.done():
+                    batch.append(work)
+            if batch:
+                return batch
+            self._pump()
+
+    def _encode(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        self._metrics.batch_pictures.observe(len(pixels))
+        with self._metrics.encode_seconds.time():
+            return self._encoder.embed(pixels)
+
+    def _keep(self, work: _Work, row: npt.NDArray[np.float32]) -> None:
+        picture = work.picture
+        assert picture is not None  # only decoded pictures become part of a batch
+        # A copy: a view would keep the whole batch's array alive in the cache.
+        known = Embedded(
+            work.named.sha256, row.copy(), picture.width, picture.height, picture.format
+        )
+        self._metrics.pictures.labels("computed").inc()
+        if self._plan.cache:
+            self._cache[known.sha256] = known
+            if len(self._cache) > self._plan.cache:
+                self._cache.popitem(last=False)
+        self._finish(work, known)
+
+
+def _name(source: Source) -> Named | PictureError:
+    if isinstance(source, PictureError):
+        return source
+    if isinstance(source, str):
+        try:
+            # Line breaks, as `base64` and MIME write them, are not part of the data.
+            source = base64.b64decode("".join(source.split()), validate=True)
+        except (binascii.Error, ValueError) as error:
+            hint = "; leave out what stands before the comma" if source[:5] == "data:" else ""
+            return UnreadableBase64(f"`data` is not base64: {error}{hint}")
+    return Named(source, hashlib.sha256(source).hexdigest())
+
+
+def _thumbnail(picture: Named | PictureError, limits: images.Limits) -> bytes | PictureError:
+    if isinstance(picture, PictureError):
+        return picture
+    try:
+        return images.thumbnail(picture.data, limits=limits)
+    except PictureError as error:
+        return error
+
+
+def _given(result: Embedded | Exception) -> Embedded | PictureError:
+    if isinstance(result, Embedded | PictureError):
+        return result
+    raise result

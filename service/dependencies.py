@@ -1,0 +1,106 @@
+"""What routes ask for by type."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Annotated, TypeVar, cast
+
+from fastapi import Depends, Header, Path, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.errors import ClientGone, DeadlinePassed, FieldError, InvalidFields
+from service.runtime import Parts, Runtime
+from service.schemas import SLUG
+
+T = TypeVar("T")
+# One tenant until keys name others; every table carries it already.
+TENANT = "default"
+
+
+async def the_runtime(request: Request) -> Runtime:
+    """The app's runtime."""
+    return cast(Runtime, request.app.state.runtime)
+
+
+async def the_parts(runtime: Annotated[Runtime, Depends(the_runtime)]) -> Parts:
+    """Model, store and batches, or NotReady."""
+    return runtime.parts
+
+
+async def the_tenant() -> str:
+    """Whose data a request may see."""
+    return TENANT
+
+
+async def refuse_unknown_query(request: Request) -> None:
+    """A misspelt query parameter fails by name: what counts is what /openapi.json publishes.
+
+    Raises:
+        InvalidFields: names each.
+    """
+    known = request.app.state.query_names.get((request.scope["route"].path, request.method), ())
+    unknown = sorted(set(request.query_params) - set(known))
+    if unknown:
+        raise InvalidFields(
+            *(FieldError("query", name, "is not a parameter here") for name in unknown)
+        )
+
+
+class PageQuery(BaseModel):
+    """Which page."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    cursor: str | None = Field(
+        None, max_length=1000, description="`next_cursor` of the page before."
+    )
+    limit: int = Field(100, ge=1, le=1000, description="Most items on the page.")
+
+
+AnyRuntime = Annotated[Runtime, Depends(the_runtime)]
+AllParts = Annotated[Parts, Depends(the_parts)]
+Tenant = Annotated[str, Depends(the_tenant)]
+Slug = Annotated[str, Path(pattern=SLUG, description="The category's name.")]
+ExampleId = Annotated[str, Path(pattern="^[0-9A-Za-z_-]{1,64}$", description="The example's id.")]
+IfMatch = Annotated[
+    str | None,
+    Header(max_length=1000, description="ETag of the adaptation you saw; 412 where it is stale."),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        description='A quoted string, `"8e03978e-40d5-43dd-bc93-6894a57f9324"`: the same key and '
+        "body give the first answer again, for 24 hours."
+    ),
+]
+
+
+async def while_connected(request: Request, work: Awaitable[T], deadline: float) -> T:
+    """Await ``work``; give it up when the client goes, or after ``deadline`` seconds.
+
+    Raises:
+        ClientGone: nobody waits for the answer.
+        DeadlinePassed: it took too long.
+    """
+    doing = asyncio.ensure_future(work)
+    watching = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait((doing, watching), timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
+        if doing.done():
+            return doing.result()
+        if watching.done():
+            raise ClientGone("the client went away before its answer")
+        request.app.state.metrics.refused.labels("deadline").inc()
+        raise DeadlinePassed(f"not done after {deadline:g} seconds", retry_after=deadline / 4)
+    finally:
+        for task in (doing, watching):
+            task.cancel()
+        await asyncio.wait((doing, watching))
+        if doing.done() and not doing.cancelled():
+            doing.exception()  # seen: it must not be warned about as never retrieved
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

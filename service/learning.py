@@ -1,0 +1,138 @@
+"""From labelled pictures to a category's adaptation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from model import Model, PictureError, metrics
+from service.batching import Embedded, Embedder, Named, Source
+from service.errors import ConflictingLabels, NothingUsable
+from service.metrics import Metrics
+from service.store import Adaptation, Label, NewExample
+
+
+class Fitter:
+    """The store's ``AdaptFn`` for one model: pure, milliseconds.
+
+    Args:
+        quality_examples: leave-one-out figures are left out above so many examples.
+    """
+
+    def __init__(self, model: Model, quality_examples: int, counts: Metrics) -> None:
+        self.model = model
+        self.quality_examples = quality_examples
+        self.counts = counts
+
+    def __call__(
+        self, embeddings: npt.NDArray[np.float32], is_placeholder: npt.NDArray[np.bool_]
+    ) -> Adaptation:
+        """Fit one category's head: (n, d) and (n,) to its state and its quality."""
+        # Copies: the store's arrays may be read-only, which torch has no notion of.
+        shape = (len(is_placeholder), self.model.learner.embedding_dim)
+        x = torch.tensor(embeddings, dtype=torch.float32).reshape(shape)
+        y = torch.tensor(is_placeholder, dtype=torch.bool)
+        with self.counts.adapt_seconds.time(), torch.inference_mode():
+            head = self.model.learner.adapt(x, y)
+            quality = None
+            if len(y) <= self.quality_examples and min(int(y.sum()), int((~y).sum())) >= 2:
+                quality = _quality(self.model.learner.leave_one_out(x, y).numpy(), y.numpy())
+        return Adaptation(head.to_bytes(), head.learner, self.model.card.sha256, quality)
+
+
+def _quality(
+    probability: npt.NDArray[np.float32], is_placeholder: npt.NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Each example judged by a head that never saw it."""
+    said = probability >= 0.5
+    return {
+        "method": "leave-one-out",
+        "examples": len(is_placeholder),
+        "accuracy": round(float((said == is_placeholder).mean()), 4),
+        "auroc": round(metrics.auroc(probability, is_placeholder), 4),
+        "missed_placeholders": int((~said & is_placeholder).sum()),
+        "false_alarms": int((said & ~is_placeholder).sum()),
+    }
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One picture of an upload as it came, and what its sender says it is."""
+
+    label: Label
+    source: Source = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An upload sorted out: what goes into the store, what was refused, what came twice."""
+
+    additions: tuple[NewExample, ...]
+    rejected: tuple[tuple[int, PictureError], ...]
+    repeated: int
+
+
+async def prepare(
+    labels: Sequence[Label],
+    pictures: Sequence[Named | PictureError],
+    embedder: Embedder,
+    model_sha256: str,
+) -> Prepared:
+    """Compute what the store keeps of each picture.
+
+    Raises:
+        NothingUsable: not one picture could be taken.
+        Overloaded: too many pictures are waiting.
+    """
+    checked = _refuse_conflicts(labels, pictures)
+    embedded = await embedder.embed(checked)
+    wanted: dict[str, int] = {}
+    for index, known in enumerate(embedded):
+        if isinstance(known, Embedded):
+            wanted.setdefault(known.sha256, index)
+    good = list(wanted.values())
+    thumbnails = await embedder.thumbnails([checked[i] for i in good])
+    rejected = {i: known for i, known in enumerate(embedded) if isinstance(known, PictureError)}
+    additions = []
+    for index, thumbnail in zip(good, thumbnails, strict=True):
+        known = embedded[index]
+        if isinstance(thumbnail, PictureError):
+            rejected[index] = thumbnail
+            continue
+        assert isinstance(known, Embedded)  # `good` holds no others
+        additions.append(
+            NewExample(
+                label=labels[index],
+                sha256=known.sha256,
+                width=known.width,
+                height=known.height,
+                format=known.format,
+                embedding=known.embedding,
+                thumbnail=thumbnail,
+                model_sha256=model_sha256,
+            )
+        )
+    if not additions:
+        raise NothingUsable(sorted(rejected.items()))
+    repeated = len(embedded) - len(good) - sum(i not in wanted.values() for i in rejected)
+    return Prepared(tuple(additions), tuple(sorted(rejected.items())), repeated)
+
+
+def _refuse_conflicts(
+    labels: Sequence[Label], pictures: Sequence[Named | PictureError]
+) -> list[Named | PictureError]:
+    said: dict[str, set[Label]] = {}
+    for label, picture in zip(labels, pictures, strict=True):
+        if isinstance(picture, Named):
+            said.setdefault(picture.sha256, set()).add(label)
+    return [
+        ConflictingLabels("this request gives the same picture both labels")
+        if isinstance(picture, Named) and len(said[picture.sha256]) > 1
+        else picture
+        for picture in pictures
+    ]

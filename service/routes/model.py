@@ -1,0 +1,43 @@
+"""The base model in force."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from service.dependencies import AllParts
+from service.openapi import ALWAYS, answer, refusals
+from service.schemas import ModelOut
+
+router = APIRouter(prefix="/v1", tags=["model"])
+EXAMPLE = {
+    "name": "standin-lite0",
+    "version": "0.1.0",
+    "sha256": "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
+    "backbone": "tf_efficientnet_lite0",
+    "learner": "prior-mixture",
+    "image_size": 224,
+    "embedding_dim": 256,
+    "device": "cpu",
+    "precision": "fp32",
+}
+
+
+@router.get(
+    "/model",
+    operation_id="get_model",
+    responses={200: answer("The model.", EXAMPLE), **refusals(*ALWAYS)},
+)
+async def get_model(parts: AllParts) -> ModelOut:
+    """Name, version and checksum of the weights, and where they run."""
+    card, encoder = parts.model.card, parts.model.encoder
+    return ModelOut(
+        name=card.name,
+        version=card.version,
+        sha256=card.sha256,
+        backbone=card.backbone,
+        learner=card.learner,
+        image_size=encoder.image_size,
+        embedding_dim=encoder.dim,
+        device=str(encoder.device),
+        precision=encoder.precision,
+    )

@@ -1,0 +1,220 @@
+"""What lives as long as the process: the model, the store and the batches, and whether they do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import model
+from model import Model, StandinError, images
+from service.batching import Embedder, Plan
+from service.errors import NotReady
+from service.learning import Fitter
+from service.metrics import Metrics
+from service.scoring import Scorer
+from service.settings import Settings
+from service.store import Store, StoreError, StoreUnavailable, open_store
+
+log = logging.getLogger("standin.start")
+PURGE_SECONDS = 3600
+PING_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that a request needs, once it is there."""
+
+    settings: Settings
+    model: Model
+    store: Store
+    embedder: Embedder
+    scorer: Scorer
+    fitter: Fitter
+
+
+class Runtime:
+    """Starts the parts beside the event loop, so that /healthz answers while weights load.
+
+    Args:
+        loaded: a model that is there already, instead of loading ``settings.weights``.
+        on_fatal: told of what no waiting will mend (damaged weights, a database of a later
+            release); the process should end.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        loaded: Model | None = None,
+        on_fatal: Callable[[Exception], None] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.metrics = metrics
+        self.missing = {"weights": "they are being loaded", "store": "it is being opened"}
+        self.stale_examples = 0
+        self._loaded = loaded
+        self._on_fatal = on_fatal
+        self._parts: Parts | None = None
+        self._store: Store | None = None
+        self._embedder: Embedder | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self.ready = asyncio.Event()
+
+    @property
+    def parts(self) -> Parts:
+        """The parts.
+
+        Raises:
+            NotReady: says what is missing.
+        """
+        if self._parts is None:
+            raise NotReady(self._lacks())
+        return self._parts
+
+    async def check(self) -> Parts:
+        """The parts, after asking the store whether it is still there.
+
+        Raises:
+            NotReady: says what is missing.
+            StoreUnavailable: the database does not answer.
+        """
+        parts = self.parts
+        try:
+            async with asyncio.timeout(PING_SECONDS):
+                await parts.store.ping()
+        except TimeoutError as error:
+            raise NotReady(f"store: it did not answer within {PING_SECONDS:g} seconds") from error
+        return parts
+
+    def start(self) -> None:
+        """Begin; ``ready`` is set when everything is there."""
+        self._tasks.append(asyncio.create_task(self._start(), name="standin-start"))
+
+    async def stop(self) -> None:
+        """Let go of everything, in the reverse order."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._parts = None
+        self.metrics.ready.set(0)
+        if self._embedder is not None:
+            await self._embedder.close()
+        if self._store is not None:
+            await self._store.close()
+
+    async def _start(self) -> None:
+        began = time.perf_counter()
+        try:
+            loaded, store = await asyncio.gather(self._load(), self._open())
+        except (StandinError, StoreError) as error:
+            self.missing["start"] = str(error)
+            log.critical("cannot start: %s", error)
+            if self._on_fatal is not None:
+                self._on_fatal(error)
+            return
+        except Exception as error:
+            self.missing["start"] = "a defect; the log tells more"
+            log.exception("cannot start")
+            if self._on_fatal is not None:
+                self._on_fatal(error)
+            return
+        settings = self.settings
+        limits = images.Limits(settings.max_picture_bytes, settings.max_picture_pixels)
+        plan = plan_for(settings, loaded.encoder.device.type)
+        self._embedder = embedder = Embedder(loaded.encoder, plan, limits, self.metrics)
+        # The first pass allocates and picks kernels; no client should wait for that.
+        await embedder.warm_up()
+        self._parts = Parts(
+            settings,
+            loaded,
+            store,
+            embedder,
+            Scorer(loaded, store, embedder),
+            Fitter(loaded, settings.quality_examples, self.metrics),
+        )
+        self.metrics.ready.set(1)
+        self.ready.set()
+        log.info(
+            "ready after %.1f s: %s %s on %s (%s), %d encoder and %d decoder threads",
+            time.perf_counter() - began,
+            loaded.card.name,
+            loaded.card.version,
+            loaded.encoder.device,
+            loaded.encoder.precision,
+            plan.encode_threads,
+            plan.decode_threads,
+        )
+        await self._tell_of_stale(store, loaded.card.sha256)
+        self._tasks.append(asyncio.create_task(self._purge(store), name="standin-purge"))
+
+    async def _load(self) -> Model:
+        loaded = self._loaded
+        if loaded is None:
+            loaded = await asyncio.to_thread(
+                model.load, self.settings.weights, self.settings.device
+            )
+        del self.missing["weights"]
+        return loaded
+
+    async def _open(self) -> Store:
+        wait = 0.5
+        while True:
+            try:
+                self._store = await asyncio.to_thread(self._open_now)
+            except StoreUnavailable as error:
+                # A database that starts beside this process may need a moment.
+                self.missing["store"] = str(error)
+                log.warning("the store is not there yet: %s", error)
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, 10.0)
+            else:
+                del self.missing["store"]
+                return self._store
+
+    def _open_now(self) -> Store:
+        if not self.settings.database_url.get_secret_value():
+            self.settings.data_dir.mkdir(parents=True, exist_ok=True)
+        return open_store(self.settings.store_url)
+
+    async def _tell_of_stale(self, store: Store, sha256: str) -> None:
+        for stale in await store.stale_models(sha256):
+            self.stale_examples += stale.examples
+            log.warning(
+                "%d categories with %d examples were learned under weights %s, not %s: they are "
+                "not scored until their pictures are uploaded again",
+                stale.categories,
+                stale.examples,
+                stale.model_sha256[:12],
+                sha256[:12],
+            )
+
+    async def _purge(self, store: Store) -> None:
+        while True:
+            try:
+                await store.purge()
+            except StoreError as error:
+                log.warning("old scores and keys were not removed: %s", error)
+            await asyncio.sleep(PURGE_SECONDS)
+
+    def _lacks(self) -> str:
+        return "; ".join(f"{name}: {why}" for name, why in self.missing.items()) or "starting"
+
+
+def plan_for(settings: Settings, device_type: str) -> Plan:
+    """What the settings leave open, decided for the device."""
+    on_cpu = device_type == "cpu"
+    wait = settings.batch_wait_ms
+    return Plan(
+        decode_threads=settings.decode_threads or settings.cores,
+        encode_threads=settings.threads or settings.cores,
+        batch=settings.batch_pictures or (8 if on_cpu else 64),
+        wait=(0.0 if on_cpu else 3.0) / 1000 if wait < 0 else wait / 1000,
+        queue=settings.queue_pictures,
+        cache=settings.cache_pictures,
+    )
