@@ -83,9 +83,17 @@ def find_or_create(
 
 
 def put(
-    session: Session, now: datetime, tenant: str, name: str, settings: dict[str, Any]
+    session: Session,
+    now: datetime,
+    tenant: str,
+    name: str,
+    settings: dict[str, Any],
+    only_if: str | None,
 ) -> tuple[Category, bool]:
     """Create the category or change its settings; what is UNSET stays as it is."""
+    if only_if is not None:
+        found = find(session, tenant, name, lock=True)
+        check_match(only_if, name, etag(found.id, found.version) if found else None)
     row, created = find_or_create(session, now, tenant, name)
     given = {key: value for key, value in settings.items() if not isinstance(value, Unset)}
     if created or any(getattr(row, key) != value for key, value in given.items()):

@@ -104,11 +104,15 @@ class Store:
         title: str | Unset | None = UNSET,
         threshold: float | Unset | None = UNSET,
         unsure_band: float | Unset | None = UNSET,
+        only_if: str | None = None,
     ) -> tuple[Category, bool]:
-        """Create a category or change what is given of it; returns it and whether it is new."""
+        """Create a category or change what is given of it; returns it and whether it is new.
+
+        Raises StaleVersion.
+        """
         settings = {"title": title, "threshold": threshold, "unsure_band": unsure_band}
         return await self._workers.write(
-            lambda session: categories.put(session, self._clock(), tenant, name, settings)
+            lambda session: categories.put(session, self._clock(), tenant, name, settings, only_if)
         )
 
     async def get_category(self, tenant: str, name: str) -> Category:
