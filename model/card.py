@@ -90,7 +90,7 @@ class Card:
             if not isinstance(value, _JSON_TYPES[name]) or isinstance(value, bool):
                 raise WeightsError(f"{where}: {name} has a value of the wrong type: {value!r}")
         for name in ("weights", "recorded"):
-            if Path(found[name]).name != found[name]:
+            if not found[name] or Path(found[name]).name != found[name]:
                 raise WeightsError(
                     f"{where}: {name} must name a file beside the card, got {found[name]!r}"
                 )
