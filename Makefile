@@ -4,8 +4,6 @@
 # TORCH=BUILD  cpu (default), cuda, or a build's name as cu126: scripts/install.sh; remembered
 VENV ?= .venv
 TORCH ?= $(or $(shell cat $(VENV)/torch-build 2>/dev/null),cpu)
-HOST ?= 127.0.0.1
-PORT ?= 8000
 PYTEST_ARGS ?=
 
 python := $(VENV)/bin/python
@@ -36,7 +34,7 @@ install: $(runtime) ## install what serving needs into .venv
 install-dev: $(dev) ## install what tests, checks and training need too
 
 serve: $(runtime) ## run the service on http://127.0.0.1:8000 (HOST=, PORT=)
-	exec $(python) -m service --host $(HOST) --port $(PORT)
+	exec $(python) -m service $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 
 test: $(dev) ## the quick tests: minutes on two cores
 	$(one_thread) $(pytest) -n 2 -m "not slow and not postgres and not browser"
@@ -60,7 +58,7 @@ format: $(dev) ## let ruff mend what it can
 	$(VENV)/bin/ruff format .
 
 train-smoke: $(dev) ## meta-train for a minute on generated pictures
-	$(python) scripts/meta_train.py scripts/configs/smoke.toml
+	$(python) scripts/meta_train.py scripts/configs/smoke.toml --work $(or $(WORK),runs/smoke)
 
 evaluate: $(dev) ## measure the shipped model (DATA=folder of pictures): docs/benchmarks.md
 	$(python) scripts/evaluate.py $(if $(DATA),--data $(DATA))
