@@ -130,16 +130,14 @@ def _xml(rng: np.random.Generator, resources: Resources) -> tuple[Image.Image, W
     faces = resources.fonts.table["latin"]
     mono = [f for f in faces if "mono" in f.name.lower() or "courier" in f.name.lower()] or list(faces)
     face = pick(rng, mono)
-    draw = ImageDraw.Draw(sheet.picture)
-    points = max(6, round(min(size[0] * 0.92 / max(face.width(line, 40) / 40 for line in lines), size[1] * 0.7 / (len(lines) * 1.4))))
+    points = max(5, int(min(size[0] * 0.9 / max(face.width(line, 40) / 40 for line in lines), size[1] * 0.7 / (len(lines) * 1.4))))
     over = Image.new("L", size)
-    y = points * 1.6
+    x, y = points * 0.4, points * 1.5
     for line in lines:
         if face.covers(line):
-            face.draw(ImageDraw.Draw(over), (points * 0.6, y), line, points, 255, 0)
+            face.draw(ImageDraw.Draw(over), (x, y), line, points, 255, 0)
         y += points * 1.4
     ink(sheet.picture, over, (0, 0), ink_on(rng, colour, 110))
-    del draw
     return sheet.picture, Words("\n".join(lines), "en")
 
 

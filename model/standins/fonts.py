@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from PIL import ImageDraw, ImageFont, features
 
-from model.standins.chance import pick
+from model.standins.chance import chance, pick
 
 Loaded = ImageFont.FreeTypeFont
 
@@ -255,11 +255,27 @@ def by_script(faces: Sequence[FileFace]) -> dict[str, tuple[Face, ...]]:
     return {script: tuple(found) for script, found in table.items() if found}
 
 
+# What most web pages are set in, and so most notices: these come up every second time.
+_EVERYDAY = re.compile(
+    r"arimo|roboto-[347]|roboto-latin|open-sans|/lato|/inter-|montserrat|carlito|ubuntu-[347]|source-sans|"
+    r"tinos|poppins|nunito|raleway|NotoSans-|NotoSans(?:Arabic|Hebrew)-|NotoNaskh|DejaVuSans(?:-Bold)?\.|"
+    r"heebo|assistant|cairo|tajawal|vazirmatn|pt-sans|fira-sans|work-sans|NotoSansCJK|NotoSansThai"
+)
+
+
 @dataclass(frozen=True)
 class Fonts:
     """All faces, by script."""
 
     table: dict[str, tuple[Face, ...]]
+
+    @cached_property
+    def everyday(self) -> dict[str, tuple[Face, ...]]:
+        """The faces that web pages are commonly set in, by script."""
+        return {
+            script: tuple(f for f in faces if _EVERYDAY.search(f.name))
+            for script, faces in self.table.items()
+        }
 
     def can_write(self, script: str) -> bool:
         """Whether words of a script can be set legibly here."""
@@ -270,6 +286,11 @@ class Fonts:
         faces = self.table.get(script, ())
         if not faces:
             return None
+        common = self.everyday[script]
+        if common and chance(rng, 0.5):
+            face = pick(rng, common)
+            if face.covers(words):
+                return face
         for _ in range(8):
             face = pick(rng, faces)
             if face.covers(words):

@@ -36,12 +36,17 @@ _STANDIN_WORDS: tuple[tuple[str, str], ...] = (
     ("goods", r"(?:^|-)(?:shirt|t-shirt|tshirt|shoe|sneaker|boot|dress|sofa|couch|armchair|chair|lamp|bottle|car|sedan|bicycle|laptop|"
               r"television|monitor|phone|smartphone|headphones|watch|book|guitar|diamond|ring|glasses|sunglasses|perfume|wine|cup|coffee|"
               r"pizza|burger|fridge|washing-machine|bed|bathtub|baby-carriage|backpack|hammer|wrench|drill|pill|cookie|apple|carrot|fish|"
-              r"flower|plant|potted-plant|paint|brush|palette|ball|tent|drone|keyboard|mouse|printer|hat|sock|toy|puzzle|bread|milk)(?:-|$)"),
+              r"fork|silverware|tools-kitchen|knife|home|house|key|flower|plant|potted-plant|paint|brush|palette|ball|tent|drone|keyboard|mouse|printer|hat|sock|toy|puzzle|bread|milk)(?:-|$)"),
     ("person", r"^(?:user|account|person|avatar|face|profile|users|user-circle|account-circle|user-square|man|woman)(?:-circle|-square|-box|-off|-outline|-question|-x|-alert|-fill)*$"),
 )  # fmt: skip
 _COMPILED = tuple((concept, re.compile(pattern)) for concept, pattern in _STANDIN_WORDS)
 # Letters, arrows and the furniture of text editors: neither a stand-in nor goods.
 _PLAIN = re.compile(
+    # Crossed, searched for, unknown or waiting: these read as stand-ins wherever they appear.
+    r"-(?:off|slash|x|cancel|remove|minus|search|unknown|lock|clock|pause|sync|refresh|dashed|dotted)(?:-|$)|"
+    r"^(?:file|folder|user|account|person|clipboard|page|note|cloud|loader|loading|spinner|progress|"
+    r"refresh|reload|sync|rotate|square|circle|rectangle|crop|scan|frame|card|article|news|instagram|"
+    r"video|film|movie|gallery|slideshow|layers|stack)(?:-|$)|"
     r"arrow|chevron|caret|align|number|letter|alpha-|alphabet|numeric|border|format-|text-|"
     r"sort|column|row|indent|layout|bracket|code|math|axis|percent|quote|dots|menu|^abc|roman"
 )

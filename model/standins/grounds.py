@@ -27,20 +27,17 @@ class Sheet:
 
     picture: Image.Image
     colour: Colour
-    busy: bool = False  # ink needs much contrast here
+    contrast: float = 13.0  # the least luma difference that stays visible here
+    room: float = 1.0  # share of width and height that a frame, card or disc leaves
 
     @property
-    def contrast(self) -> float:
-        """The least luma difference that stays visible on this ground."""
-        return 95.0 if self.busy else 12.0
+    def busy(self) -> bool:
+        """Whether faint ink would be lost on this ground."""
+        return self.contrast > 60
 
-    def box(self, share: float) -> tuple[int, int]:
-        """Width and height of the middle part that takes ``share`` of each side."""
-        return (max(8, round(self.picture.width * share)), max(8, round(self.picture.height * share)))
-
-    def ink(self, rng: np.random.Generator) -> Colour:
+    def ink(self, rng: np.random.Generator, at_least: float = 0.0) -> Colour:
         """An ink that can be seen on this ground."""
-        return ink_on(rng, self.colour, self.contrast)
+        return ink_on(rng, self.colour, max(self.contrast, at_least))
 
 
 def noise(rng: np.random.Generator, size: tuple[int, int], cells: tuple[int, int], bands: int) -> np.ndarray:
@@ -193,9 +190,12 @@ def draw_ground(
             cut = between(rng, 0.3, 0.8)
             area = [(0, h), (w, h), (w, h * cut * between(rng, 0.7, 1.0)), (0, h * cut)]
             ImageDraw.Draw(picture).polygon(area, fill=other)
-    sheet = Sheet(picture, colour, busy=style == "photograph")
+    sheet = Sheet(picture, colour)
     if style != "plain":
         sheet.colour = _mean(picture)
+        # Twice the spread of the ground's own tones: fainter ink would drown in them.
+        spread = float(np.asarray(picture.convert("L").resize((48, 48), Image.Resampling.BOX)).std())
+        sheet.contrast = min(105.0, max(13.0, 2.2 * spread + (25 if style == "photograph" else 8)))
     if chance(rng, 0.22):
         add_frame(rng, sheet)
     return sheet
@@ -232,7 +232,8 @@ def add_frame(rng: np.random.Generator, sheet: Sheet) -> None:
         draw.line((edge[0], edge[1], edge[2], edge[3]), fill=line, width=thick)
         draw.line((edge[0], edge[3], edge[2], edge[1]), fill=line, width=thick)
         draw.rectangle(edge, outline=line, width=thick)
-        sheet.busy = sheet.busy or abs(luma(line) - luma(sheet.colour)) > 60
+        if abs(luma(line) - luma(sheet.colour)) > 40:
+            sheet.contrast = max(sheet.contrast, 95.0)
     else:
         tone = ground_colour(rng)
         if abs(luma(tone) - luma(sheet.colour)) < 4:
@@ -249,4 +250,5 @@ def add_frame(rng: np.random.Generator, sheet: Sheet) -> None:
                 shade = over.filter(ImageFilter.BoxBlur(max(1.0, m / 3)))
                 picture.paste(mix(sheet.colour, BLACK, between(rng, 0.15, 0.5)), (0, round(m / 5)), shade)
         picture.paste(tone, (0, 0), over)
-        sheet.colour, sheet.busy = tone, False
+        sheet.colour, sheet.contrast = tone, 13.0
+        sheet.room = 0.68 if style == "disc" else 0.86

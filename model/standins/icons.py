@@ -9,14 +9,15 @@ from model.standins.marks import cross_out
 from model.standins.palette import Colour, ink_on, luma, mix, second_ink
 from model.standins.resources import SILHOUETTES, Resources
 from model.standins.silhouettes import draw_silhouette
-from model.standins.surface import Pen, ink, ink_with_effects, place
+from model.standins.scenes import draw_scene, put_print
+from model.standins.surface import Pen, ink, ink_with_effects, outline, place
 
 # Families of icons; the weights follow what shops show: cameras and pictures above all.
 ICON_FAMILIES: dict[str, float] = {
     "camera": 0.18, "camera-off": 0.11, "picture": 0.19, "picture-off": 0.11, "gallery": 0.05,
     "file": 0.03, "box": 0.05, "bag": 0.03, "cart": 0.025, "hanger": 0.02, "question": 0.035,
     "alert": 0.02, "ban": 0.03, "gift": 0.01, "tag": 0.015, "hidden": 0.02, "upload": 0.02,
-    "clock": 0.015, "place": 0.01, "empty": 0.04, "shop": 0.015, "goods": 0.05,
+    "clock": 0.015, "place": 0.01, "empty": 0.04, "shop": 0.015, "goods": 0.05, "landscape": 0.06,
 }  # fmt: skip
 
 
@@ -24,6 +25,8 @@ def concept_mask(rng: np.random.Generator, resources: Resources, family: str, si
     """Ink mask (side, side) of an icon of a family."""
     if family == "camera-off":
         return cross_out(rng, resources.icon(rng, "camera", side), "ring" if chance(rng, 0.35) else "bar")
+    if family == "landscape":
+        family = "picture"
     if family == "picture-off" and chance(rng, 0.4):
         return cross_out(rng, resources.icon(rng, pick(rng, ("picture", "gallery")), side), "ring" if chance(rng, 0.3) else "bar")
     return resources.icon(rng, family, side)
@@ -34,8 +37,8 @@ def put_icon(
     colour: Colour | None = None, plain: bool = False,
 ) -> None:  # fmt: skip
     """Paint an icon: bare, knocked out of a disc or a rounded square, ringed, or in two tones."""
-    colour = colour or sheet.ink(rng)
     side = mask.width
+    colour = colour or sheet.ink(rng, 40.0 if side < 28 else 0.0)
     style = "bare" if plain or side < 20 else weighted(
         rng, {"bare": 0.66, "disc": 0.09, "square": 0.07, "ring": 0.07, "frame": 0.04, "two": 0.07}
     )  # fmt: skip
@@ -82,10 +85,12 @@ def _sprinkle(rng: np.random.Generator, sheet: Sheet, resources: Resources) -> N
 def draw_icon(rng: np.random.Generator, resources: Resources) -> tuple[Image.Image, str]:
     """A stand-in with an icon: picture and family."""
     family = weighted(rng, ICON_FAMILIES)
+    if family == "landscape":
+        return _landscape(rng, resources), "icon/landscape"
     sheet = draw_ground(rng, resources)
     short = min(sheet.picture.size)
     share = between(rng, 0.1, 0.35) if chance(rng, 0.35) else between(rng, 0.35, 0.97)
-    mask = concept_mask(rng, resources, family, max(10, round(short * share)))
+    mask = concept_mask(rng, resources, family, max(10, round(short * share * sheet.room)))
     if chance(rng, 0.05):
         mask = mask.rotate(between(rng, -25, 25), Image.Resampling.BICUBIC)
     if share > 0.3 and chance(rng, 0.07):
@@ -94,6 +99,21 @@ def draw_icon(rng: np.random.Generator, resources: Resources) -> tuple[Image.Ima
     if family in ("file", "box", "bag", "question") and short > 80 and chance(rng, 0.1):
         _badge(rng, sheet, resources)
     return sheet.picture, f"icon/{family}"
+
+
+def _landscape(rng: np.random.Generator, resources: Resources) -> Image.Image:
+    """Sun and hills over the whole picture, or on a print; one time in six crossed out."""
+    sheet = draw_ground(rng, resources)
+    if chance(rng, 0.45) and min(sheet.picture.size) > 40:
+        put_print(rng, sheet)
+    else:
+        sheet.picture = draw_scene(rng, sheet.picture.size)
+    if chance(rng, 0.16):
+        side = round(min(sheet.picture.size) * between(rng, 0.6, 1.0))
+        bar = cross_out(rng, Image.new("L", (side, side)), pick(rng, ("bar", "ring")))
+        tone = pick(rng, ((214, 0, 57), (220, 40, 40), (90, 90, 90)))
+        ink(sheet.picture, bar, ((sheet.picture.width - side) // 2, (sheet.picture.height - side) // 2), tone)
+    return sheet.picture
 
 
 def _badge(rng: np.random.Generator, sheet: Sheet, resources: Resources) -> None:
@@ -112,7 +132,7 @@ def draw_silhouette_standin(rng: np.random.Generator, resources: Resources) -> t
     )  # fmt: skip
     sheet = draw_ground(rng, resources)
     short = min(sheet.picture.size)
-    side = max(12, round(short * between(rng, 0.4, 1.0)))
+    side = max(12, round(short * between(rng, 0.4, 1.0) * sheet.room))
     if concept == "person" and resources.icons.get("person") and chance(rng, 0.3):
         mask = resources.icon(rng, "person", side)
     else:
@@ -121,7 +141,13 @@ def draw_silhouette_standin(rng: np.random.Generator, resources: Resources) -> t
     if concept == "person" and chance(rng, 0.4):
         at = (at[0], sheet.picture.height - side)  # shoulders end at the edge
     colour = sheet.ink(rng)
-    ink_with_effects(rng, sheet.picture, mask, at, colour, sheet.colour)
+    style = weighted(rng, {"flat": 0.72, "line": 0.16, "filled line": 0.12}) if side > 40 else "flat"
+    if style == "flat":
+        ink_with_effects(rng, sheet.picture, mask, at, colour, sheet.colour)
+    else:
+        if style == "filled line":
+            ink(sheet.picture, mask, at, mix(colour, sheet.colour, between(rng, 0.55, 0.9)))
+        ink(sheet.picture, outline(mask, round(side * between(rng, 0.006, 0.025))), at, colour)
     if chance(rng, 0.12):
         bar = cross_out(rng, Image.new("L", (side, side)), "bar")
         ink(sheet.picture, bar, at, second_ink(rng, sheet.colour, colour))

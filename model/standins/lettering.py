@@ -1,12 +1,12 @@
 """Set words as an ink mask: broken into lines, fitted to a box, in a face that has every letter."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from model.standins.chance import between, chance, pick, weighted, whole
-from model.standins.fonts import CASED, SHAPED, WIDE, Face, Fonts
+from model.standins.fonts import CASED, SHAPED, WIDE, Face, Fonts, script_of
 
 _REFERENCE = 40  # measured at this size, then scaled: hinting makes small sizes uneven
 
@@ -22,6 +22,7 @@ class Setting:
     tracking: float  # extra space between letters, in ems
     stroke: float  # outline, in ems, 0 for none
     hollow: bool  # letters as outlines only
+    justified: bool = False  # every line as wide as the widest, as on posters
 
 
 def choose_setting(rng: np.random.Generator, fonts: Fonts, words: str, script: str) -> Setting | None:
@@ -38,18 +39,20 @@ def choose_setting(rng: np.random.Generator, fonts: Fonts, words: str, script: s
         tracking=between(rng, 0.04, 0.3) if spaced else 0.0,
         stroke=between(rng, 0.01, 0.04) if chance(rng, 0.06) else 0.0,
         hollow=chance(rng, 0.03),
+        justified=chance(rng, 0.06),
     )
 
 
-def recase(rng: np.random.Generator, words: str, script: str) -> str:
+def recase(rng: np.random.Generator, words: str, language: str) -> str:
     """The words as they are, in capitals, in small letters or with Capitals On Each."""
-    if script not in CASED:
+    if script_of(language) not in CASED:
         return words
     style = weighted(rng, {"same": 0.5, "upper": 0.32, "lower": 0.06, "title": 0.12})
     if style == "upper":
-        return words.upper()
+        # Turkish and Azerbaijani have a dotted capital for the dotted i.
+        return (words.replace("i", "İ") if language in ("tr", "az") else words).upper()
     if style == "lower":
-        return words.lower()
+        return words.lower() if language not in ("tr", "az") else words
     if style == "title":
         return " ".join(w[:1].upper() + w[1:] for w in words.split(" "))
     return words
@@ -118,6 +121,8 @@ def _draw_line(
 
 def set_lines(setting: Setting, lines: list[str], box: tuple[int, int]) -> Image.Image:
     """Ink mask ("L", cropped to the ink) of lines set as large as ``box`` (width, height) allows."""
+    if setting.justified and len(lines) > 1:
+        return _justified(setting, lines, box)
     widths = [_line_width(setting, line, _REFERENCE) for line in lines]
     height = _REFERENCE * (setting.leading * (len(lines) - 1) + 1.15)
     scale = min(box[0] / max(*widths, 1.0), box[1] / height)
@@ -136,6 +141,21 @@ def set_lines(setting: Setting, lines: list[str], box: tuple[int, int]) -> Image
         mask = Image.fromarray(np.asarray(mask) - np.minimum(np.asarray(thin), np.asarray(mask)))
     ink = mask.getbbox()
     return mask.crop(ink) if ink else mask
+
+
+def _justified(setting: Setting, lines: list[str], box: tuple[int, int]) -> Image.Image:
+    """Lines of different sizes and one width, stacked; shrunk to the box as a whole."""
+    single = replace(setting, justified=False)
+    rows = [set_lines(single, [line], (box[0], 10 * box[1])) for line in lines]
+    rows = [row.resize((box[0], max(1, round(row.height * box[0] / row.width)))) for row in rows]
+    gap = max(1, round(box[0] * 0.04))
+    mask = Image.new("L", (box[0], sum(row.height for row in rows) + gap * (len(rows) - 1)))
+    y = 0
+    for row in rows:
+        mask.paste(row, (0, y))
+        y += row.height + gap
+    mask.thumbnail(box, Image.Resampling.BILINEAR)
+    return mask
 
 
 def words_mask(

@@ -25,7 +25,7 @@ def _name_mask(rng: np.random.Generator, resources: Resources, name: str, box: t
         return Image.new("L", (8, 8), 255)
     if chance(rng, 0.25):
         setting = replace(setting, tracking=between(rng, 0.05, 0.4))
-    words = recase(rng, clean, "latin")
+    words = recase(rng, clean, "en")
     lines = [words] if len(words) < 14 or chance(rng, 0.4) or " " not in words else words.split(" ", 1)
     mask = set_lines(setting, lines, box)
     mask.thumbnail(box, Image.Resampling.BILINEAR)
@@ -57,7 +57,7 @@ def draw_logo(rng: np.random.Generator, resources: Resources) -> tuple[Image.Ima
     if min(w, h) < 48 and family in ("lockup", "badge", "wordmark"):
         family = "monogram"
     colour = _tile_colour(rng, sheet)
-    share = between(rng, 0.3, 0.95)
+    share = between(rng, 0.3, 0.95) * sheet.room
     name = ""
     if family in ("emblem", "brand"):
         side = max(10, round(min(w, h) * share))

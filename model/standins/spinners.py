@@ -136,7 +136,7 @@ def draw_spinner(rng: np.random.Generator, resources: Resources) -> tuple[Image.
     sheet: Sheet = draw_ground(rng, resources)
     w, h = sheet.picture.size
     share = between(rng, 0.5, 0.98) if min(w, h) < 80 or chance(rng, 0.45) else between(rng, 0.1, 0.45)
-    side = max(14, round(min(w, h) * share))
+    side = max(14, round(min(w, h) * share * sheet.room))
     pen = Pen(side)
     _DRAWINGS[family](pen, rng)
     colour = sheet.ink(rng)

@@ -52,7 +52,7 @@ def notice(rng: np.random.Generator, resources: Resources) -> Words:
     if len(face) == 1:  # the built-in font: only what it has letters for
         options = tuple(text for text in options if face[0].covers(text.replace("|", ""))) or ("No image",)
     text = pick(rng, options)
-    return Words(recase(rng, text, script_of(language)), language)
+    return Words(recase(rng, text, language), language)
 
 
 def size_in_words(rng: np.random.Generator) -> str:
@@ -84,36 +84,48 @@ def write(
         wide = between(rng, 0.25, 0.95) if chance(rng, 0.8) else between(rng, 0.12, 0.3)
         share = (wide, between(rng, 0.25, 0.85))
     w, h = sheet.picture.size
-    box = (max(10, round(w * share[0])), max(8, round(h * share[1])))
+    room = sheet.room if centre is None else max(sheet.room, 0.75)
+    box = (max(10, round(w * share[0] * room)), max(8, round(h * share[1] * room)))
     mask = words_mask(rng, resources.fonts, words.text, words.script, box)
     if mask is None:
         return False
+    # Thin strokes fade: letters of a few pixels need darker ink than a big headline.
+    needed = 70.0 if mask.height < 9 * (1 + mask.height / max(1, mask.width) * 3) else 0.0
     if tilt and chance(rng, 0.08):
         mask = mask.rotate(pick(rng, (45.0, 30.0, -45.0, 15.0, 90.0, between(rng, -30, 30))), Image.Resampling.BICUBIC, expand=True)
         mask.thumbnail((max(8, round(w * 0.96)), max(8, round(h * 0.96))), Image.Resampling.BILINEAR)
     at = place(rng, sheet.picture, mask)
     if centre is not None:
         at = (round(w * centre[0] - mask.width / 2), round(h * centre[1] - mask.height / 2))
-    ink_with_effects(rng, sheet.picture, mask, at, colour or sheet.ink(rng), sheet.colour)
+    ink_with_effects(rng, sheet.picture, mask, at, colour or sheet.ink(rng, needed), sheet.colour)
     return True
 
 
-def stamp(rng: np.random.Generator, sheet: Sheet, resources: Resources, words: Words) -> None:
-    """Words in a ring, a prohibition sign or a box set at a slant, like a rubber stamp."""
+def stamp(
+    rng: np.random.Generator, sheet: Sheet, resources: Resources, words: Words,
+    figure: Image.Image | None = None,
+) -> None:  # fmt: skip
+    """Words in a ring, a prohibition sign or a box set at a slant, like a rubber stamp.
+
+    With a ``figure`` (the ink mask of a square) that stands in the ring and nothing is prohibited.
+    """
     w, h = sheet.picture.size
     side = round(min(w, h) * between(rng, 0.6, 0.97))
     colour = sheet.ink(rng)
-    style = weighted(rng, {"ban": 0.45, "ring": 0.3, "slant": 0.25})
+    other = "ban" if figure is None else "slant"
+    style = weighted(rng, {other: 0.45, "ring": 0.3, "slant": 0.25} if figure is None else {"ring": 0.6, "slant": 0.4})
     setting = choose_setting(rng, resources.fonts, words.text.replace("|", ""), words.script)
     if style == "ring" and (setting is None or words.script in SHAPED or side < 70 or "\n" in words.text):
-        style = "ban"
+        style = other
     pen = Pen(side)
     at = ((w - side) // 2, (h - side) // 2)
     if style == "ring" and setting is not None:
         pen.circle(50, 50, 49, width=between(rng, 1, 4))
         ink(sheet.picture, pen.mask(), at, colour)
         ink(sheet.picture, ring_mask(rng, setting, words.text, side), at, colour)
-        inner = resources.icon(rng, pick(rng, ("camera", "picture", "picture-off", "question")), round(side * 0.42))
+        if figure is None:
+            figure = resources.icon(rng, pick(rng, ("camera", "picture", "picture-off", "question")), 160)
+        inner = figure.resize((round(side * 0.42),) * 2, Image.Resampling.BILINEAR)
         ink(sheet.picture, inner, (at[0] + round(side * 0.29), at[1] + round(side * 0.29)), colour)
     elif style == "ban":
         pen.circle(50, 50, 49, width=between(rng, 5, 11))
@@ -155,7 +167,38 @@ def cover(rng: np.random.Generator, sheet: Sheet) -> Sheet:
     return Sheet(sheet.picture, colour)
 
 
-TEXT_FAMILIES = {"notice": 0.6, "size": 0.1, "label": 0.1, "shop": 0.09, "stamp": 0.06, "cover": 0.05}
+TEXT_FAMILIES = {"notice": 0.52, "size": 0.1, "label": 0.1, "shop": 0.09, "stamp": 0.05, "cover": 0.05,
+                 "two-lines": 0.06, "tiled": 0.03}  # fmt: skip
+_SMALL_PRINT = ("Please check back later", "Please call for details", "www.{}.com", "info@{}.com", "{}", "We apologise for the inconvenience",
+                "Check back soon!", "Thank you for your patience", "© {}", "ID {n}", "Ref. {n}", "Tel. 0{n}")  # fmt: skip
+
+
+def stacked(
+    rng: np.random.Generator, sheet: Sheet, resources: Resources, upper: Words, lower: Words, even: bool = True
+) -> None:  # fmt: skip
+    """Two pieces of writing, one above the other, alike or the second in smaller letters."""
+    colour = sheet.ink(rng)
+    wide = between(rng, 0.4, 0.85)
+    write(rng, sheet, resources, upper, (wide, 0.3), (0.5, 0.34 if even else 0.42), colour, tilt=False)
+    other = colour if even or sheet.busy else second_ink(rng, sheet.colour, colour)
+    write(rng, sheet, resources, lower, (wide * (1.0 if even else 0.7), 0.3 if even else 0.1), (0.5, 0.66 if even else 0.68), other, tilt=False)
+
+
+def tiled(rng: np.random.Generator, sheet: Sheet, resources: Resources, words: Words) -> None:
+    """The same words over and over, straight or at a slant, as on wrapping paper."""
+    w, h = sheet.picture.size
+    box = (max(12, round(w * between(rng, 0.15, 0.4))), max(8, round(h * 0.12)))
+    mask = words_mask(rng, resources.fonts, words.text, words.script, box)
+    if mask is None:
+        return
+    dx, dy = mask.width + round(w * 0.06), mask.height + round(h * between(rng, 0.04, 0.12))
+    over = Image.new("L", (round(1.5 * w), round(1.5 * h)))
+    for j in range(over.height // dy + 1):
+        for i in range(over.width // dx + 2):
+            over.paste(mask, (i * dx - (j % 2) * dx // 2, j * dy))
+    over = over.rotate(pick(rng, (0.0, 0.0, 30.0, 45.0, -30.0)), Image.Resampling.BILINEAR)
+    x, y = (over.width - w) // 2, (over.height - h) // 2
+    ink(sheet.picture, over.crop((x, y, x + w, y + h)), (0, 0), sheet.ink(rng))
 
 
 def draw_text(rng: np.random.Generator, resources: Resources) -> tuple[Image.Image, str, Words]:
@@ -183,6 +226,16 @@ def draw_text(rng: np.random.Generator, resources: Resources) -> tuple[Image.Ima
         words = Words(f"{name.text}\n{words.text}", words.language)
     elif family == "stamp":
         stamp(rng, sheet, resources, words)
+    elif family == "tiled":
+        tiled(rng, sheet, resources, words)
+    elif family == "two-lines":
+        if chance(rng, 0.5):
+            below = notice(rng, resources)
+        else:
+            text = pick(rng, _SMALL_PRINT).format(shop(rng).split(" ")[0].strip("®™").lower(), n=whole(rng, 10000, 99999999))
+            below = Words(text if resources.fonts.choose(rng, text, "latin") else "Please check back later", "en")
+        stacked(rng, sheet, resources, words, below, even=below.language != "en" or chance(rng, 0.3))
+        words = Words(f"{words.text}\n{below.text}", words.language)
     elif family == "cover":
         book = cover(rng, sheet)
         write(rng, book, resources, words, (between(rng, 0.3, 0.45), between(rng, 0.2, 0.6)), tilt=False)
