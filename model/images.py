@@ -143,7 +143,8 @@ def thumbnail(data: bytes, longest: int = 256, limits: Limits = DEFAULT_LIMITS) 
     fitted = _fitted(width, height, min(longest, max(width, height)))
     small = image.resize(fitted, Image.Resampling.BICUBIC, reducing_gap=2.0)
     out = io.BytesIO()
-    small.save(out, "WEBP", quality=80)
+    # Method 1 takes half the time of the default for the same bytes.
+    small.save(out, "WEBP", quality=80, method=1)
     return out.getvalue()
 
 
@@ -181,7 +182,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return _grey_to_rgb(image)
     if image.has_transparency_data or image.mode in ("La", "RGBa"):
-        rgba = image.convert("RGBA")
+        # A conversion to the same mode would copy 4 bytes for each of up to 50 million pixels.
+        rgba = image if image.mode == "RGBA" else image.convert("RGBA")
         ground = Image.new("RGB", rgba.size, (255, 255, 255))
         ground.paste(rgba, mask=rgba)
         return ground
@@ -293,13 +295,17 @@ def _grey_to_rgb(image: Image.Image) -> Image.Image:
     key = image.info.get("transparency")
     low, high = 0.0, 65535.0
     if image.mode in ("I", "F"):
-        values = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
+        values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
         least, greatest = float(values.min()), float(values.max())
         ranges = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
         fitting = [top for top in ranges if least >= 0 and greatest <= top]
         low, high = (0.0, fitting[0]) if fitting else (least, greatest)
-    scale = np.float32(255 / (high - low) if high > low else 0)
-    grey = ((values - np.float32(low)) * scale + np.float32(0.5)).clip(0, 255).astype(np.uint8)
+    scale = 255 / (high - low) if high > low else 0.0
+    grey = np.empty(values.shape, dtype=np.uint8)
+    # By strips: in double precision, all of a large picture would take 8 bytes a pixel thrice.
+    for top in range(0, len(values), 256):
+        strip = (values[top : top + 256].astype(np.float64) - low) * scale + 0.5
+        grey[top : top + 256] = strip.clip(0, 255)
     if isinstance(key, int):
         grey[values == key] = 255
     return Image.fromarray(grey).convert("RGB")
