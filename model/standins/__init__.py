@@ -16,7 +16,7 @@ from model.standins.degradation import degrade
 from model.standins.failures import ERROR_FAMILIES, draw_error
 from model.standins.icons import ICON_FAMILIES, draw_icon, draw_silhouette_standin
 from model.standins.logos import LOGO_FAMILIES, draw_logo
-from model.standins.lookalikes import draw_artwork, draw_lettering, draw_swatch
+from model.standins.lookalikes import draw_artwork, draw_lettering
 from model.standins.mixed import MIXED_FAMILIES, draw_mixed
 from model.standins.resources import (
     SILHOUETTES,
@@ -25,6 +25,7 @@ from model.standins.resources import (
     load_resources,
 )
 from model.standins.spinners import SPINNER_FAMILIES, draw_spinner
+from model.standins.swatches import draw_swatch
 from model.standins.texts import TEXT_FAMILIES, Words, draw_text
 
 KINDS = ("text", "icon", "silhouette", "logo", "blank", "error", "spinner", "mixed")

@@ -43,7 +43,11 @@ def _skeleton(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
         y = cut + m
         bar = max(3.0, h * between(rng, 0.04, 0.08))
         while y + bar < h - m / 2:
-            draw.rounded_rectangle((m, y, m + (w - 2 * m) * between(rng, 0.3, 1.0), y + bar), min(bar / 2, radius), fill=255)
+            draw.rounded_rectangle(
+                (m, y, m + (w - 2 * m) * between(rng, 0.3, 1.0), y + bar),
+                min(bar / 2, radius),
+                fill=255,
+            )
             y += bar * between(rng, 1.5, 2.0)
     elif style == "list":
         rows = whole(rng, 2, 5)
@@ -60,7 +64,9 @@ def _skeleton(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
             x = 2 * m + side
             for part in (0.1, 0.6):
                 end = x + max(2.0, (w - m - x) * between(rng, 0.4, 1.0))
-                draw.rounded_rectangle((x, y + side * part, end, y + side * (part + 0.25)), side * 0.1, fill=255)
+                draw.rounded_rectangle(
+                    (x, y + side * part, end, y + side * (part + 0.25)), side * 0.1, fill=255
+                )
     elif style == "block":
         draw.rounded_rectangle((m, m, w - m, h - m), radius, fill=255)
     else:
@@ -70,7 +76,9 @@ def _skeleton(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
             for j in range(ny):
                 x, y = m + i * cw, m + j * ch
                 if cw - m > 3 and ch - m > 3:
-                    draw.rounded_rectangle((x, y, x + cw - m, y + ch - m), min(radius, (cw - m) / 3), fill=255)
+                    draw.rounded_rectangle(
+                        (x, y, x + cw - m, y + ch - m), min(radius, (cw - m) / 3), fill=255
+                    )
     picture = Image.new("RGB", size, ground)
     picture.paste(tone, (0, 0), over)
     if chance(rng, 0.5):

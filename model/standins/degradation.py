@@ -45,7 +45,9 @@ def _padded(rng: np.random.Generator, image: Image.Image) -> Image.Image:
     """To a square, or with a margin, on white, on the picture's own ground or on a colour."""
     w, h = image.size
     tone = weighted(rng, {"white": 0.5, "own": 0.25, "black": 0.05, "colour": 0.2})
-    fill = {"white": WHITE, "own": _corner(image), "black": BLACK, "colour": ground_colour(rng)}[tone]
+    fill = {"white": WHITE, "own": _corner(image), "black": BLACK, "colour": ground_colour(rng)}[
+        tone
+    ]
     if chance(rng, 0.5) and w != h:
         box = (max(w, h), max(w, h))
     else:
@@ -75,7 +77,9 @@ def _watermarked(rng: np.random.Generator, image: Image.Image) -> Image.Image:
     text = pick(rng, ("© ", "", "", "www.")) + brand(rng) + pick(rng, ("", "", ".com", ".shop"))
     wide = round(font.getlength(text)) + 4
     mark = Image.new("L", (wide, round(size * 1.4)))
-    ImageDraw.Draw(mark).text((2, size * 0.1), text, fill=round(255 * between(rng, 0.12, 0.4)), font=font)
+    ImageDraw.Draw(mark).text(
+        (2, size * 0.1), text, fill=round(255 * between(rng, 0.12, 0.4)), font=font
+    )
     tone = pick(rng, (WHITE, BLACK, grey(128)))
     style = weighted(rng, {"corner": 0.6, "across": 0.25, "tiled": 0.15})
     image = image.copy()
@@ -90,7 +94,9 @@ def _watermarked(rng: np.random.Generator, image: Image.Image) -> Image.Image:
     else:
         right, low = chance(rng, 0.7), chance(rng, 0.8)
         m = size // 2
-        image.paste(tone, (w - mark.width - m if right else m, h - mark.height - m if low else m), mark)
+        image.paste(
+            tone, (w - mark.width - m if right else m, h - mark.height - m if low else m), mark
+        )
     return image
 
 
@@ -100,10 +106,16 @@ def _framed(rng: np.random.Generator, image: Image.Image) -> Image.Image:
     image = image.copy()
     if chance(rng, 0.6):
         tone = grey(whole(rng, 0, 230)) if chance(rng, 0.8) else ground_colour(rng)
-        ImageDraw.Draw(image).rectangle((0, 0, w - 1, h - 1), outline=tone, width=max(1, round(min(w, h) * between(rng, 0.003, 0.02))))
+        ImageDraw.Draw(image).rectangle(
+            (0, 0, w - 1, h - 1),
+            outline=tone,
+            width=max(1, round(min(w, h) * between(rng, 0.003, 0.02))),
+        )
         return image
     mask = Image.new("L", (w * 2, h * 2))
-    ImageDraw.Draw(mask).rounded_rectangle((0, 0, 2 * w - 1, 2 * h - 1), 2 * min(w, h) * between(rng, 0.02, 0.15), fill=255)
+    ImageDraw.Draw(mask).rounded_rectangle(
+        (0, 0, 2 * w - 1, 2 * h - 1), 2 * min(w, h) * between(rng, 0.02, 0.15), fill=255
+    )
     out = Image.new("RGB", (w, h), WHITE)
     out.paste(image, (0, 0), mask.reduce(2))
     return out
@@ -125,7 +137,9 @@ def _toned(rng: np.random.Generator, image: Image.Image) -> Image.Image:
 def _focused(rng: np.random.Generator, image: Image.Image) -> Image.Image:
     """Blurred a little or sharpened too much."""
     if chance(rng, 0.5):
-        return image.filter(ImageFilter.GaussianBlur(min(image.size) / 320 * between(rng, 0.3, 1.2)))
+        return image.filter(
+            ImageFilter.GaussianBlur(min(image.size) / 320 * between(rng, 0.3, 1.2))
+        )
     return image.filter(ImageFilter.UnsharpMask(2, whole(rng, 50, 180), 2))
 
 

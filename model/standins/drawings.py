@@ -12,10 +12,38 @@ from model.standins.silhouettes import draw_silhouette
 from model.standins.surface import Pen, canvas_size, ink, outline
 from model.standins.texts import Words, write
 
-_PINS = ("VCC", "GND", "SDA", "SCL", "IN", "OUT", "EN", "RST", "TX", "RX", "A0", "D1", "CLK", "VIN", "NC", "1", "2", "3", "4")
+_PINS = (
+    "VCC",
+    "GND",
+    "SDA",
+    "SCL",
+    "IN",
+    "OUT",
+    "EN",
+    "RST",
+    "TX",
+    "RX",
+    "A0",
+    "D1",
+    "CLK",
+    "VIN",
+    "NC",
+    "1",
+    "2",
+    "3",
+    "4",
+)
 
 
-def _label(rng: np.random.Generator, sheet: Sheet, resources: Resources, text: str, at: tuple[float, float], high: float, tone: Colour) -> None:
+def _label(
+    rng: np.random.Generator,
+    sheet: Sheet,
+    resources: Resources,
+    text: str,
+    at: tuple[float, float],
+    high: float,
+    tone: Colour,
+) -> None:
     write(rng, sheet, resources, Words(text, "en"), (0.24, high), at, tone, tilt=False)
 
 
@@ -36,10 +64,27 @@ def _symbol(rng: np.random.Generator, sheet: Sheet, resources: Resources, tone: 
     ink(sheet.picture, pen.mask(), (left, (h - side) // 2), tone)
     if side < 100:
         return
-    _label(rng, sheet, resources, brand(rng)[:2].upper() + str(whole(rng, 10, 9999)), (0.5, 0.5), 0.09, tone)
+    _label(
+        rng,
+        sheet,
+        resources,
+        brand(rng)[:2].upper() + str(whole(rng, 10, 9999)),
+        (0.5, 0.5),
+        0.09,
+        tone,
+    )
     for i in range(min(n, 5)):
         y = (8 + step * (i + 0.5)) / 100
-        write(rng, sheet, resources, Words(pick(rng, _PINS), "en"), (0.12 * side / w, 0.05), ((left + side * (x0 + 9) / 100) / w, y), tone, tilt=False)
+        write(
+            rng,
+            sheet,
+            resources,
+            Words(pick(rng, _PINS), "en"),
+            (0.12 * side / w, 0.05),
+            ((left + side * (x0 + 9) / 100) / w, y),
+            tone,
+            tilt=False,
+        )
 
 
 def _footprint(rng: np.random.Generator, sheet: Sheet, resources: Resources, tone: Colour) -> None:
@@ -74,11 +119,17 @@ def _footprint(rng: np.random.Generator, sheet: Sheet, resources: Resources, ton
     ink(sheet.picture, pads.mask(), at, copper)
 
 
-def _dimensioned(rng: np.random.Generator, sheet: Sheet, resources: Resources, tone: Colour) -> None:
+def _dimensioned(
+    rng: np.random.Generator, sheet: Sheet, resources: Resources, tone: Colour
+) -> None:
     """An outline with measures beside it."""
     w, h = sheet.picture.size
     side = round(min(w, h) * between(rng, 0.55, 0.75))
-    shape = draw_silhouette(rng, pick(rng, tuple(SILHOUETTES)), side) if chance(rng, 0.6) else resources.artwork(rng, side)
+    shape = (
+        draw_silhouette(rng, pick(rng, tuple(SILHOUETTES)), side)
+        if chance(rng, 0.6)
+        else resources.artwork(rng, side)
+    )
     shape = outline(shape, max(1, side // whole(rng, 60, 140)))
     at = ((w - side) // 2, (h - side) // 2)
     ink(sheet.picture, shape, at, tone)
@@ -118,7 +169,11 @@ def _part(rng: np.random.Generator, sheet: Sheet, resources: Resources, tone: Co
 def draw_drawing(rng: np.random.Generator, resources: Resources) -> Image.Image:
     """A technical drawing, RGB."""
     size = canvas_size(rng)
-    colour = (255, 255, 255) if chance(rng, 0.8) else pick(rng, ((250, 248, 240), (20, 60, 120), (16, 110, 60), (240, 240, 240)))
+    colour = (
+        (255, 255, 255)
+        if chance(rng, 0.8)
+        else pick(rng, ((250, 248, 240), (20, 60, 120), (16, 110, 60), (240, 240, 240)))
+    )
     sheet = Sheet(Image.new("RGB", size, colour), colour)
     tone = sheet.ink(rng, 90)
     pick(rng, (_symbol, _footprint, _dimensioned, _part))(rng, sheet, resources, tone)

@@ -15,7 +15,9 @@ def _star(pen: Pen, rng: np.random.Generator) -> None:
     points: list[Point] = []
     for i in range(2 * n):
         r = 46 * (inner if i % 2 else 1.0)
-        points.append((50 + r * np.cos(turn + np.pi * i / n), 50 + r * np.sin(turn + np.pi * i / n)))
+        points.append(
+            (50 + r * np.cos(turn + np.pi * i / n), 50 + r * np.sin(turn + np.pi * i / n))
+        )
     pen.polygon(smooth(points, 4) if chance(rng, 0.3) else points)
     if chance(rng, 0.5):
         pen.circle(50, 50, 46 * inner * between(rng, 0.3, 0.8), tone=0)
@@ -29,19 +31,35 @@ def _petals(pen: Pen, rng: np.random.Generator) -> None:
         a = turn + 2 * np.pi * i / n
         c, s = float(np.cos(a)), float(np.sin(a))
         pen.polygon(
-            smooth([(50, 50), (50 + 24 * c - fat * s, 50 + 24 * s + fat * c), (50 + 46 * c, 50 + 46 * s),
-                    (50 + 24 * c + fat * s, 50 + 24 * s - fat * c)], 5), tone=tones[i % len(tones)],
-        )  # fmt: skip
+            smooth(
+                [
+                    (50, 50),
+                    (50 + 24 * c - fat * s, 50 + 24 * s + fat * c),
+                    (50 + 46 * c, 50 + 46 * s),
+                    (50 + 24 * c + fat * s, 50 + 24 * s - fat * c),
+                ],
+                5,
+            ),
+            tone=tones[i % len(tones)],
+        )
 
 
 def _polygon_ring(pen: Pen, rng: np.random.Generator) -> None:
     n, turn = whole(rng, 3, 8), between(rng, 0, np.pi)
     angles = [turn + 2 * np.pi * i / n for i in range(n)]
-    for r, tone in ((46.0, 255), (between(rng, 26, 38), 0), (between(rng, 8, 22), pick(rng, (255, 0, 150)))):
+    for r, tone in (
+        (46.0, 255),
+        (between(rng, 26, 38), 0),
+        (between(rng, 8, 22), pick(rng, (255, 0, 150))),
+    ):
         pen.polygon([(50 + r * float(np.cos(a)), 50 + r * float(np.sin(a))) for a in angles], tone)
     if chance(rng, 0.5):
         a = pick(rng, angles)
-        pen.line([(50, 50), (50 + 50 * float(np.cos(a)), 50 + 50 * float(np.sin(a)))], between(rng, 4, 14), tone=0)
+        pen.line(
+            [(50, 50), (50 + 50 * float(np.cos(a)), 50 + 50 * float(np.sin(a)))],
+            between(rng, 4, 14),
+            tone=0,
+        )
 
 
 def _bands(pen: Pen, rng: np.random.Generator) -> None:
@@ -52,7 +70,10 @@ def _bands(pen: Pen, rng: np.random.Generator) -> None:
         high = 80 / n * between(rng, 0.5, 0.8)
         x0, x1 = 8 + between(rng, 0, 20), 92 - between(rng, 0, 20)
         k = lean * high / 80
-        pen.polygon([(x0 + k, y), (x1 + k, y), (x1 - k, y + high), (x0 - k, y + high)], tone=pick(rng, (255, 255, 160)))
+        pen.polygon(
+            [(x0 + k, y), (x1 + k, y), (x1 - k, y + high), (x0 - k, y + high)],
+            tone=pick(rng, (255, 255, 160)),
+        )
 
 
 def _discs(pen: Pen, rng: np.random.Generator) -> None:
@@ -72,15 +93,21 @@ def _swirl(pen: Pen, rng: np.random.Generator) -> None:
     w = between(rng, 4, 13)
     t = np.linspace(0.15, 1, 50)
     a = start + turns * 2 * np.pi * t
-    pen.line([(float(50 + (46 - w / 2) * k * np.cos(b)), float(50 + (46 - w / 2) * k * np.sin(b))) for k, b in zip(t, a, strict=True)], w)
+    pen.line(
+        [
+            (float(50 + (46 - w / 2) * k * np.cos(b)), float(50 + (46 - w / 2) * k * np.sin(b)))
+            for k, b in zip(t, a, strict=True)
+        ],
+        w,
+    )
 
 
 def _blob(pen: Pen, rng: np.random.Generator) -> None:
     n = whole(rng, 5, 9)
     points = [
-        (50 + between(rng, 24, 48) * float(np.cos(2 * np.pi * i / n)), 50 + between(rng, 24, 48) * float(np.sin(2 * np.pi * i / n)))
-        for i in range(n)
-    ]  # fmt: skip
+        (50 + between(rng, 24, 48) * float(np.cos(a)), 50 + between(rng, 24, 48) * float(np.sin(a)))
+        for a in np.linspace(0, 2 * np.pi, n, endpoint=False)
+    ]
     pen.polygon(smooth(points, 6))
     for _ in range(whole(rng, 0, 3)):
         pen.circle(between(rng, 30, 70), between(rng, 30, 70), between(rng, 4, 12), tone=0)
@@ -93,7 +120,14 @@ def _cubes(pen: Pen, rng: np.random.Generator) -> None:
     for i in range(n):
         for j in range(n):
             if chance(rng, 0.68) or i == j:
-                pen.box(6 + i * step, 6 + j * step, 6 + (i + 0.86) * step, 6 + (j + 0.86) * step, round_, tone=pick(rng, (255, 255, 170, 120)))
+                pen.box(
+                    6 + i * step,
+                    6 + j * step,
+                    6 + (i + 0.86) * step,
+                    6 + (j + 0.86) * step,
+                    round_,
+                    tone=pick(rng, (255, 255, 170, 120)),
+                )
 
 
 def _wave(pen: Pen, rng: np.random.Generator) -> None:
@@ -101,12 +135,23 @@ def _wave(pen: Pen, rng: np.random.Generator) -> None:
     for _ in range(whole(rng, 1, 3)):
         y, high, phase = between(rng, 30, 75), between(rng, 4, 12), between(rng, 0, 6.3)
         x = np.linspace(0, 100, 30)
-        pen.line([(float(a), float(y + high * np.sin(a / 14 + phase))) for a in x], between(rng, 3, 9), tone=0)
+        pen.line(
+            [(float(a), float(y + high * np.sin(a / 14 + phase))) for a in x],
+            between(rng, 3, 9),
+            tone=0,
+        )
 
 
 def _shield(pen: Pen, rng: np.random.Generator) -> None:
     low = between(rng, 58, 72)
-    outline: list[Point] = [(10, 12), (50, between(rng, 4, 14)), (90, 12), (88, low), (50, 97), (12, low)]
+    outline: list[Point] = [
+        (10, 12),
+        (50, between(rng, 4, 14)),
+        (90, 12),
+        (88, low),
+        (50, 97),
+        (12, low),
+    ]
     pen.polygon(outline if chance(rng, 0.5) else smooth(outline, 4))
     style = whole(rng, 0, 2)
     if style == 0:
@@ -129,8 +174,18 @@ def _leaf(pen: Pen, rng: np.random.Generator) -> None:
 
 
 _EMBLEMS: tuple[Callable[[Pen, np.random.Generator], None], ...] = (
-    _star, _petals, _polygon_ring, _bands, _discs, _swirl, _blob, _cubes, _wave, _shield, _leaf,
-)  # fmt: skip
+    _star,
+    _petals,
+    _polygon_ring,
+    _bands,
+    _discs,
+    _swirl,
+    _blob,
+    _cubes,
+    _wave,
+    _shield,
+    _leaf,
+)
 
 
 def emblem_mask(rng: np.random.Generator, side: int) -> Image.Image:

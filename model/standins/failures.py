@@ -5,25 +5,40 @@ from PIL import Image, ImageDraw
 
 from model.standins.chance import between, chance, pick, weighted, whole
 from model.standins.grounds import Sheet, draw_ground, photolike
-from model.standins.names import brand
+from model.standins.names import brand, listed
 from model.standins.palette import WHITE, brand_colour, grey, ink_on, mix
 from model.standins.resources import Resources
 from model.standins.surface import Pen, canvas_size, ink
 from model.standins.texts import Words, notice, write
 
-ERROR_FAMILIES = {"browser": 0.3, "page": 0.26, "xml": 0.1, "hotlink": 0.14, "torn": 0.1, "dialog": 0.1}
+ERROR_FAMILIES = {
+    "browser": 0.3,
+    "page": 0.26,
+    "xml": 0.1,
+    "hotlink": 0.14,
+    "torn": 0.1,
+    "dialog": 0.1,
+}
 
 _CODES = ("404", "403", "500", "503", "400", "410", "401", "502")
-_SAYINGS = ("Not Found", "Page not found", "Forbidden", "Access Denied", "File not found", "Error", "Oops!", "Something went wrong",
-            "Image not found", "Internal Server Error", "The requested URL was not found on this server.", "Bad Gateway",
-            "Service Unavailable", "No such file or directory", "Nothing here", "Whoops", "Object not found!", "Gone",
-            "Ошибка 404", "Страница не найдена", "Página no encontrada", "Page introuvable", "Seite nicht gefunden", "Pagina non trovata",
-            "页面不存在", "ページが見つかりません", "Sayfa bulunamadı", "Nie znaleziono strony", "Página não encontrada")  # fmt: skip
-_HOTLINKS = ("Hotlinking not allowed", "Hotlinking is not permitted", "Image hosting disabled", "Bandwidth limit exceeded",
-             "Please update your account to enable 3rd party hosting", "This image is hosted elsewhere", "Stop stealing bandwidth",
-             "Do not hotlink", "This picture has been removed", "The image you are requesting does not exist or is no longer available",
-             "Access restricted", "Sorry, you have been blocked", "Content blocked", "Upgrade to view this image", "Image expired",
-             "此图片|来自|外部|网站", "未经|允许|不可|引用", "Хотлинк запрещён", "Direktverlinkung nicht erlaubt")  # fmt: skip
+_SAYINGS = listed("""
+    Not Found; Page not found; Forbidden; Access Denied; File not found; Error; Oops!;
+    Something went wrong; Image not found; Internal Server Error;
+    The requested URL was not found on this server.; Bad Gateway; Service Unavailable;
+    No such file or directory; Nothing here; Whoops; Object not found!; Gone; Ошибка 404;
+    Страница не найдена; Página no encontrada; Page introuvable; Seite nicht gefunden;
+    Pagina non trovata; 页面不存在; ページが見つかりません; Sayfa bulunamadı; Nie znaleziono strony;
+    Página não encontrada
+""")
+_HOTLINKS = listed("""
+    Hotlinking not allowed; Hotlinking is not permitted; Image hosting disabled;
+    Bandwidth limit exceeded; Please update your account to enable 3rd party hosting;
+    This image is hosted elsewhere; Stop stealing bandwidth; Do not hotlink;
+    This picture has been removed;
+    The image you are requesting does not exist or is no longer available; Access restricted;
+    Sorry, you have been blocked; Content blocked; Upgrade to view this image; Image expired;
+    此图片|来自|外部|网站; 未经|允许|不可|引用; Хотлинк запрещён; Direktverlinkung nicht erlaubt
+""")
 
 
 def _language(text: str) -> str:
@@ -44,17 +59,44 @@ def _browser_glyph(rng: np.random.Generator, side: int) -> Image.Image:
     edge = grey(whole(rng, 120, 200))
     sky = pick(rng, ((190, 215, 245), (232, 240, 250), (200, 225, 255), (255, 255, 255)))
     green = pick(rng, ((70, 160, 70), (90, 180, 90), (110, 150, 110), (52, 168, 83)))
-    draw.polygon([(1 * s, 1 * s), (11 * s, 1 * s), (15 * s, 5 * s), (15 * s, 15 * s), (1 * s, 15 * s)], fill=sky, outline=edge, width=max(1, round(s)))
-    draw.polygon([(11 * s, 1 * s), (11 * s, 5 * s), (15 * s, 5 * s)], fill=WHITE, outline=edge, width=max(1, round(s * 0.8)))
-    draw.polygon([(2 * s, 14 * s), (2 * s, 12 * s), (6 * s, 7 * s), (9 * s, 11 * s), (11 * s, 9 * s), (14 * s, 13 * s), (14 * s, 14 * s)], fill=green)
+    draw.polygon(
+        [(1 * s, 1 * s), (11 * s, 1 * s), (15 * s, 5 * s), (15 * s, 15 * s), (1 * s, 15 * s)],
+        fill=sky,
+        outline=edge,
+        width=max(1, round(s)),
+    )
+    draw.polygon(
+        [(11 * s, 1 * s), (11 * s, 5 * s), (15 * s, 5 * s)],
+        fill=WHITE,
+        outline=edge,
+        width=max(1, round(s * 0.8)),
+    )
+    draw.polygon(
+        [
+            (2 * s, 14 * s),
+            (2 * s, 12 * s),
+            (6 * s, 7 * s),
+            (9 * s, 11 * s),
+            (11 * s, 9 * s),
+            (14 * s, 13 * s),
+            (14 * s, 14 * s),
+        ],
+        fill=green,
+    )
     if chance(rng, 0.5):
         draw.ellipse((3 * s, 3 * s, 6 * s, 6 * s), fill=WHITE)
     style = whole(rng, 0, 2)
     if style == 0:  # torn across
-        draw.line([(0, 12 * s), (5 * s, 8 * s), (8 * s, 11 * s), (16 * s, 5 * s)], fill=WHITE, width=round(1.6 * s))
+        draw.line(
+            [(0, 12 * s), (5 * s, 8 * s), (8 * s, 11 * s), (16 * s, 5 * s)],
+            fill=WHITE,
+            width=round(1.6 * s),
+        )
     elif style == 1:  # the red cross of old
         red = (200, 30, 30)
-        draw.rectangle((1 * s, 1 * s, 15 * s, 15 * s), outline=edge, width=max(1, round(s)), fill=WHITE)
+        draw.rectangle(
+            (1 * s, 1 * s, 15 * s, 15 * s), outline=edge, width=max(1, round(s)), fill=WHITE
+        )
         draw.line([(4 * s, 4 * s), (12 * s, 12 * s)], fill=red, width=round(2 * s))
         draw.line([(12 * s, 4 * s), (4 * s, 12 * s)], fill=red, width=round(2 * s))
     else:  # a corner torn off
@@ -77,13 +119,15 @@ def _browser(rng: np.random.Generator, resources: Resources) -> tuple[Image.Imag
     picture.paste(glyph, (x, y))
     if middle or w < 60 or chance(rng, 0.3):
         return picture, Words("", "")
-    words = notice(rng, resources) if chance(rng, 0.4) else Words(
-        pick(rng, ("image", "product image", f"{brand(rng)} {whole(rng, 1, 99)}", "Photo", f"IMG_{whole(rng, 1000, 9999)}", "thumbnail")), "en"
-    )  # fmt: skip
+    name, file = f"{brand(rng)} {whole(rng, 1, 99)}", f"IMG_{whole(rng, 1000, 9999)}"
+    words = Words(pick(rng, ("image", "product image", "Photo", "thumbnail", name, file)), "en")
+    if chance(rng, 0.4):
+        words = notice(rng, resources)
     sheet = Sheet(picture, colour)
     room = max(0.1, (w - side * 1.6) / w)
-    write(rng, sheet, resources, words, (min(room * 0.9, 0.75), min(0.5, side * 1.1 / h)),
-          ((side * 1.4 + w * room / 2 * 0.9) / w, (y + side / 2) / h), grey(whole(rng, 0, 90)), tilt=False)  # fmt: skip
+    share = (min(room * 0.9, 0.75), min(0.5, side * 1.1 / h))
+    centre = ((side * 1.4 + w * room / 2 * 0.9) / w, (y + side / 2) / h)
+    write(rng, sheet, resources, words, share, centre, grey(whole(rng, 0, 90)), tilt=False)
     return picture, words
 
 
@@ -91,7 +135,9 @@ def _page(rng: np.random.Generator, resources: Resources) -> tuple[Image.Image, 
     """A big error number and a line of explanation, perhaps a drawing beside them."""
     sheet = draw_ground(rng, resources)
     code, saying = pick(rng, _CODES), pick(rng, _SAYINGS)
-    if not resources.fonts.can_write(Words(saying, _language(saying)).script) or not resources.fonts.choose(
+    if not resources.fonts.can_write(
+        Words(saying, _language(saying)).script
+    ) or not resources.fonts.choose(
         rng, saying.replace("|", ""), Words(saying, _language(saying)).script
     ):
         saying = "Not Found"
@@ -101,10 +147,33 @@ def _page(rng: np.random.Generator, resources: Resources) -> tuple[Image.Image, 
     if chance(rng, 0.3) and min(sheet.picture.size) > 90:
         side = round(min(sheet.picture.size) * between(rng, 0.25, 0.4))
         mask = resources.icon(rng, pick(rng, ("empty", "picture-off", "alert", "question")), side)
-        ink(sheet.picture, mask, ((sheet.picture.width - side) // 2, round(sheet.picture.height * 0.08)), colour)
+        ink(
+            sheet.picture,
+            mask,
+            ((sheet.picture.width - side) // 2, round(sheet.picture.height * 0.08)),
+            colour,
+        )
         top = 0.58
-    write(rng, sheet, resources, Words(code, ""), (between(rng, 0.3, 0.7), between(rng, 0.2, 0.4)), (0.5, top), colour, tilt=False)
-    write(rng, sheet, resources, words, (between(rng, 0.4, 0.85), 0.15), (0.5, top + 0.27), None if chance(rng, 0.5) else colour, tilt=False)
+    write(
+        rng,
+        sheet,
+        resources,
+        Words(code, ""),
+        (between(rng, 0.3, 0.7), between(rng, 0.2, 0.4)),
+        (0.5, top),
+        colour,
+        tilt=False,
+    )
+    write(
+        rng,
+        sheet,
+        resources,
+        words,
+        (between(rng, 0.4, 0.85), 0.15),
+        (0.5, top + 0.27),
+        None if chance(rng, 0.5) else colour,
+        tilt=False,
+    )
     return sheet.picture, Words(f"{code} {saying}", words.language)
 
 
@@ -118,19 +187,31 @@ def _xml(rng: np.random.Generator, resources: Resources) -> tuple[Image.Image, W
     lines = pick(
         rng,
         (
-            ["<Error>", "  <Code>AccessDenied</Code>", "  <Message>Access Denied</Message>", f"  <RequestId>{whole(rng, 10**6, 10**9):X}</RequestId>", "</Error>"],
-            ["<Error>", "<Code>NoSuchKey</Code>", "<Message>The specified key does not exist.</Message>", f"<Key>{key}</Key>", "</Error>"],
-            ["This XML file does not appear to have any", "style information associated with it.", "<Error><Code>NoSuchBucket</Code></Error>"],
+            ["<Error>", "  <Code>AccessDenied</Code>", "  <Message>Access Denied</Message>",
+             f"  <RequestId>{whole(rng, 10**6, 10**9):X}</RequestId>", "</Error>"],
+            ["<Error>", "<Code>NoSuchKey</Code>", f"<Key>{key}</Key>", "</Error>",
+             "<Message>The specified key does not exist.</Message>"],
+            ["This XML file does not appear to have any", "style information associated with it.",
+             "<Error><Code>NoSuchBucket</Code></Error>"],
             ["{", '  "error": "not_found",', f'  "path": "/{key}"', "}"],
             ["HTTP/1.1 404 Not Found", "Server: nginx", "Content-Length: 0"],
-            ["Warning: getimagesize():", f"failed to open stream: {key}", "in /var/www/html/image.php"],
+            ["Warning: getimagesize():",
+             f"failed to open stream: {key}", "in /var/www/html/image.php"],
             ["Fatal error: Allowed memory size", "of 134217728 bytes exhausted"],
         ),
     )  # fmt: skip
     faces = resources.fonts.table["latin"]
-    mono = [f for f in faces if "mono" in f.name.lower() or "courier" in f.name.lower()] or list(faces)
-    face = pick(rng, mono)
-    points = max(5, int(min(size[0] * 0.9 / max(face.width(line, 40) / 40 for line in lines), size[1] * 0.7 / (len(lines) * 1.4))))
+    mono = tuple(f for f in faces if "mono" in f.name.lower() or "courier" in f.name.lower())
+    face = pick(rng, mono or faces)
+    points = max(
+        5,
+        int(
+            min(
+                size[0] * 0.9 / max(face.width(line, 40) / 40 for line in lines),
+                size[1] * 0.7 / (len(lines) * 1.4),
+            )
+        ),
+    )
     over = Image.new("L", size)
     x, y = points * 0.4, points * 1.5
     for line in lines:
@@ -149,7 +230,10 @@ def _torn(rng: np.random.Generator, resources: Resources) -> tuple[Image.Image, 
     pen = Pen(side)
     n = whole(rng, 3, 8)
     middle, lean, rag = between(rng, 40, 60), between(rng, -15, 15), between(rng, 3, 10)
-    edge = [(100 * i / n, middle + lean * (i / n - 0.5) * 2 + (rag if i % 2 else -rag)) for i in range(n + 1)]
+    edge = [
+        (100 * i / n, middle + lean * (i / n - 0.5) * 2 + (rag if i % 2 else -rag))
+        for i in range(n + 1)
+    ]
     gap = between(rng, 3, 9)
     pen.box(6, 10, 94, 90, between(rng, 0, 8))
     pen.polygon([*edge, *((x, y + gap) for x, y in reversed(edge))], tone=0)
@@ -170,7 +254,9 @@ def _dialog(rng: np.random.Generator, resources: Resources) -> tuple[Image.Image
     """A red cross, a yellow warning or a notice with a button."""
     sheet = draw_ground(rng, resources, plainer=True)
     w, h = sheet.picture.size
-    tone = pick(rng, ((200, 40, 40), (220, 53, 69), (240, 180, 0), (255, 193, 7), brand_colour(rng)))
+    tone = pick(
+        rng, ((200, 40, 40), (220, 53, 69), (240, 180, 0), (255, 193, 7), brand_colour(rng))
+    )
     side = max(12, round(min(w, h) * between(rng, 0.3, 0.8)))
     pen = Pen(side)
     pen.circle(50, 50, 48)

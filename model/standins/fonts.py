@@ -29,10 +29,10 @@ SCRIPTS: dict[str, str] = {
 }  # fmt: skip
 
 _LANGUAGE_SCRIPT: dict[str, str] = {
-    **dict.fromkeys("ru uk be bg sr mk kk ky mn tg".split(), "cyrillic"),
-    **dict.fromkeys("he yi".split(), "hebrew"),
-    **dict.fromkeys("ar fa ur ps ckb".split(), "arabic"),
-    **dict.fromkeys("hi mr ne".split(), "devanagari"),
+    **dict.fromkeys(["ru", "uk", "be", "bg", "sr", "mk", "kk", "ky", "mn", "tg"], "cyrillic"),
+    **dict.fromkeys(["he", "yi"], "hebrew"),
+    **dict.fromkeys(["ar", "fa", "ur", "ps", "ckb"], "arabic"),
+    **dict.fromkeys(["hi", "mr", "ne"], "devanagari"),
     "el": "greek", "bn": "bengali", "pa": "gurmukhi", "gu": "gujarati", "ta": "tamil",
     "te": "telugu", "kn": "kannada", "ml": "malayalam", "si": "sinhala", "th": "thai",
     "lo": "lao", "km": "khmer", "my": "burmese", "ka": "georgian", "hy": "armenian",
@@ -41,8 +41,23 @@ _LANGUAGE_SCRIPT: dict[str, str] = {
 
 # Scripts whose letters join or move: unreadable when they are set one after the other.
 SHAPED = frozenset(
-    "hebrew arabic devanagari bengali gurmukhi gujarati tamil telugu kannada malayalam sinhala "
-    "thai lao khmer burmese".split()
+    [
+        "hebrew",
+        "arabic",
+        "devanagari",
+        "bengali",
+        "gurmukhi",
+        "gujarati",
+        "tamil",
+        "telugu",
+        "kannada",
+        "malayalam",
+        "sinhala",
+        "thai",
+        "lao",
+        "khmer",
+        "burmese",
+    ]
 )
 CASED = frozenset(("latin", "cyrillic", "greek", "armenian"))
 WIDE = frozenset(("han", "hant", "kana"))  # may break between any two characters
@@ -62,7 +77,9 @@ def can_shape() -> bool:
 class Face(Protocol):
     """Something that can set a line of words."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the face is called; for a font file, its path."""
 
     def covers(self, words: str) -> bool:
         """Whether every letter of ``words`` has a glyph."""
@@ -185,7 +202,9 @@ class FileFace:
             x += font.getlength(run)
 
 
-_SUBSET = re.compile(r"^(?P<family>.+?)-(?P<subset>[a-z]+(?:-ext)?)-(?P<style>\d{3}-(?:normal|italic))$")
+_SUBSET = re.compile(
+    r"^(?P<family>.+?)-(?P<subset>[a-z]+(?:-ext)?)-(?P<style>\d{3}-(?:normal|italic))$"
+)
 _KEPT_STYLES = ("400-normal", "700-normal", "300-normal", "900-normal", "400-italic")
 # Fonts of pictograms and of barcodes have letters in their tables that do not look like letters.
 _NOT_LETTERS = re.compile(
@@ -223,7 +242,9 @@ def find_faces(folders: Sequence[Path]) -> list[FileFace]:
         # The plain Latin subset first: runs then prefer it for digits, spaces and marks.
         group.sort(key=lambda p: ("-latin-" not in p.name, "-ext-" in p.name, p.name))
         if group[0].suffix.lower() == ".ttc":
-            faces += [FileFace(f"{key}#{i}", (FontFile(group[0], i),)) for i in range(_fonts_in(group[0]))]
+            faces += [
+                FileFace(f"{key}#{i}", (FontFile(group[0], i),)) for i in range(_fonts_in(group[0]))
+            ]
         else:
             faces.append(FileFace(key, tuple(FontFile(p) for p in group)))
     return faces

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -11,49 +12,62 @@ from PIL import Image
 from model.errors import StandinError
 
 # What an icon is a stand-in for, by words in its file name; the first match counts.
-_STANDIN_WORDS: tuple[tuple[str, str], ...] = (
-    ("camera", r"camera|photo-(?:sensor|circle|star|heart|shield)|aperture"),
-    ("picture-off", r"(?:image|photo|picture)s?-(?:off|broken|remove|minus|x|down|cancel)|broken-image|image-broken"),
-    ("gallery", r"images|photos|gallery|album|image-multiple|image-area|pictures|collection"),
-    ("picture", r"image|photo|picture|panorama|landscape|polaroid|wallpaper|mountains?$"),
-    ("hidden", r"eye-(?:off|slash|closed)|hide$"),
-    ("bag", r"(?:^|-)(?:bag|tote|shopping-bag|handbag|shopping|basket)(?:-|$)"),
-    ("cart", r"(?:^|-)cart(?:-|$)"),
-    ("gift", r"(?:^|-)gift(?:-|$)"),
-    ("box", r"(?:^|-)(?:package|box|archive|cube|parcel|carton)(?:-|$)"),
-    ("hanger", r"hanger|coat-hanger"),
-    ("tag", r"(?:^|-)(?:tag|tags|label|price)(?:-|$)"),
-    ("question", r"question|help|unknown"),
-    ("alert", r"alert|exclamation|warning|error|bug"),
-    ("ban", r"(?:^|-)(?:ban|cancel|prohibit|forbidden|block|slash-circle|circle-slash|x-circle|circle-x)(?:-|$)"),
-    ("empty", r"ghost|mood-(?:sad|empty|confuzed)|frown|emoticon-sad|smiley-(?:sad|x|blank)|unplug|plug-(?:off|x)|link-off|search-off|"
-              r"file-search|cloud-(?:off|slash|x)|wifi-(?:off|slash)|database-off|folder-open|inbox|cactus|wind$|empty|zoom-(?:cancel|question)"),
-    ("upload", r"upload|cloud-arrow-up|add-a|plus-(?:circle|square|box)|(?:square|circle)-(?:dashed-)?plus"),
-    ("clock", r"(?:^|-)(?:clock|hourglass|timer|sand|watch-later)(?:-|$)"),
-    ("place", r"map-pin|location|(?:^|-)marker(?:-|$)"),
-    ("file", r"^(?:file|document|page|note|notes|receipt)(?:-blank|-text|-off|-x|-unknown|-outline|-remove|-alert|-description)*$"),
-    ("shop", r"(?:^|-)(?:store|shop|storefront|building-store|warehouse)(?:-|$)"),
-    ("goods", r"(?:^|-)(?:shirt|t-shirt|tshirt|shoe|sneaker|boot|dress|sofa|couch|armchair|chair|lamp|bottle|car|sedan|bicycle|laptop|"
-              r"television|monitor|phone|smartphone|headphones|watch|book|guitar|diamond|ring|glasses|sunglasses|perfume|wine|cup|coffee|"
-              r"pizza|burger|fridge|washing-machine|bed|bathtub|baby-carriage|backpack|hammer|wrench|drill|pill|cookie|apple|carrot|fish|"
-              r"fork|silverware|tools-kitchen|knife|home|house|key|flower|plant|potted-plant|paint|brush|palette|ball|tent|drone|keyboard|mouse|printer|hat|sock|toy|puzzle|bread|milk)(?:-|$)"),
-    ("person", r"^(?:user|account|person|avatar|face|profile|users|user-circle|account-circle|user-square|man|woman)(?:-circle|-square|-box|-off|-outline|-question|-x|-alert|-fill)*$"),
-)  # fmt: skip
-_COMPILED = tuple((concept, re.compile(pattern)) for concept, pattern in _STANDIN_WORDS)
-# Letters, arrows and the furniture of text editors: neither a stand-in nor goods.
-_PLAIN = re.compile(
-    # Crossed, searched for, unknown or waiting: these read as stand-ins wherever they appear.
-    r"-(?:off|slash|x|cancel|remove|minus|search|unknown|lock|clock|pause|sync|refresh|dashed|dotted)(?:-|$)|"
-    r"^(?:file|folder|user|account|person|clipboard|page|note|cloud|loader|loading|spinner|progress|"
-    r"refresh|reload|sync|rotate|square|circle|rectangle|crop|scan|frame|card|article|news|instagram|"
-    r"video|film|movie|gallery|slideshow|layers|stack)(?:-|$)|"
-    r"arrow|chevron|caret|align|number|letter|alpha-|alphabet|numeric|border|format-|text-|"
-    r"sort|column|row|indent|layout|bracket|code|math|axis|percent|quote|dots|menu|^abc|roman"
+# In these patterns < and > stand for the start and the end of a word.
+_STANDIN_WORDS: dict[str, str] = {
+    "camera": "camera|photo-(sensor|circle|star|heart|shield)|aperture",
+    "picture-off": "(image|photo|picture)s?-(off|broken|remove|minus|x|down|cancel)|broken-image",
+    "gallery": "images|photos|gallery|album|image-(multiple|area)|pictures|collection",
+    "picture": "image|photo|picture|panorama|landscape|polaroid|wallpaper|mountains?$",
+    "hidden": "eye-(off|slash|closed)|hide$",
+    "bag": "<(bag|tote|shopping-bag|handbag|shopping|basket)>",
+    "cart": "<cart>",
+    "gift": "<gift>",
+    "box": "<(package|box|archive|cube|parcel|carton)>",
+    "hanger": "hanger",
+    "tag": "<(tag|tags|label|price)>",
+    "question": "question|help|unknown",
+    "alert": "alert|exclamation|warning|error|bug",
+    "ban": "<(ban|cancel|prohibit|forbidden|block|slash-circle|circle-slash|x-circle)>",
+    "empty": "ghost|mood-(sad|empty|confuzed)|frown|(emoticon|smiley)-(sad|x|blank)|unplug|plug-off|"
+    "link-off|search-off|file-search|(cloud|wifi|database)-(off|slash|x)|folder-open|inbox|cactus|"
+    "wind$|empty|zoom-(cancel|question)",
+    "upload": "upload|cloud-arrow-up|add-a|plus-(circle|square|box)|(square|circle)-(dashed-)?plus",
+    "clock": "<(clock|hourglass|timer|sand|watch-later)>",
+    "place": "map-pin|location|<marker>",
+    "file": "^(file|document|page|notes?|receipt)"
+    "(-(blank|text|off|x|unknown|outline|remove|alert|description))*$",
+    "shop": "<(store|shop|storefront|building-store|warehouse)>",
+    "goods": "<(t?-?shirt|shoe|sneaker|boot|dress|sofa|couch|armchair|chair|lamp|bottle|car|sedan|"
+    "bicycle|laptop|television|monitor|phone|smartphone|headphones|watch|book|guitar|diamond|ring|"
+    "glasses|sunglasses|perfume|wine|cup|coffee|pizza|burger|fridge|washing-machine|bed|bathtub|"
+    "baby-carriage|backpack|hammer|wrench|drill|pill|cookie|apple|carrot|fish|fork|silverware|"
+    "tools-kitchen|knife|home|house|key|flower|plant|potted-plant|paint|brush|palette|ball|tent|"
+    "drone|keyboard|mouse|printer|hat|sock|toy|puzzle|bread|milk)>",
+    "person": "^(user|users|account|person|avatar|face|profile|man|woman)"
+    "(-(circle|square|box|off|outline|question|x|alert|fill))*$",
+}
+# Neither a stand-in nor goods: what is crossed out, searched for, unknown or waiting (it reads as a
+# stand-in wherever it appears), and letters, arrows and the furniture of programs.
+_NEITHER = (
+    "-(off|slash|x|cancel|remove|minus|search|unknown|lock|clock|pause|sync|refresh|dashed|dotted)>|"
+    "^(file|folder|user|account|person|clipboard|page|note|cloud|loader|loading|spinner|progress|"
+    "refresh|reload|sync|rotate|square|circle|rectangle|crop|scan|frame|card|article|news|instagram|"
+    "video|film|movie|gallery|slideshow|layers|stack)>|"
+    "arrow|chevron|caret|align|number|letter|alpha-|alphabet|numeric|border|format-|text-|sort|"
+    "column|row|indent|layout|bracket|code|math|axis|percent|quote|dots|menu|^abc|roman"
 )
 
 
+def _pattern(words: str) -> re.Pattern[str]:
+    return re.compile(words.replace("<", "(?:^|-)").replace(">", "(?:-|$)"))
+
+
+_COMPILED = tuple((concept, _pattern(words)) for concept, words in _STANDIN_WORDS.items())
+_PLAIN = _pattern(_NEITHER)
+
+
 def concept_of(stem: str) -> str:
-    """What an icon of this file name shows: a key such as "camera", "artwork", or "" for neither."""
+    """What an icon of this file name shows: "camera" and so on, "artwork", or "" for neither."""
     name = re.sub(r"-(?:outline|fill|filled|bold|thin|light|duotone|variant|alt)$", "", stem)
     for concept, pattern in _COMPILED:
         if pattern.search(name):
@@ -80,9 +94,9 @@ def find_icons(folders: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
     return {concept: tuple(found) for concept, found in table.items()}
 
 
-def _skia():  # type: ignore[no-untyped-def]  # noqa: ANN202 - an optional module without stubs
+def _skia() -> Any:  # the module, if it is there
     try:
-        import skia
+        import skia  # type: ignore[import-untyped, import-not-found, unused-ignore]
     except ImportError as error:
         raise StandinError(
             "drawing SVG icons needs the package skia-python (and the system libraries libEGL and "
@@ -92,7 +106,7 @@ def _skia():  # type: ignore[no-untyped-def]  # noqa: ANN202 - an optional modul
 
 
 @lru_cache(maxsize=8192)
-def _parsed(path: Path):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _parsed(path: Path) -> Any:
     skia = _skia()
     text = path.read_bytes().replace(b"currentColor", b"#000")
     return skia.SVGDOM.MakeFromStream(skia.MemoryStream(text))

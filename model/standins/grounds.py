@@ -40,7 +40,9 @@ class Sheet:
         return ink_on(rng, self.colour, max(self.contrast, at_least))
 
 
-def noise(rng: np.random.Generator, size: tuple[int, int], cells: tuple[int, int], bands: int) -> np.ndarray:
+def noise(
+    rng: np.random.Generator, size: tuple[int, int], cells: tuple[int, int], bands: int
+) -> np.ndarray:
     """Smooth noise, (height, width, bands) float32 in 0 to 1, with this many cells each way."""
     small = rng.integers(0, 256, (cells[1], cells[0], bands), dtype=np.uint8)
     if bands == 1:
@@ -50,7 +52,9 @@ def noise(rng: np.random.Generator, size: tuple[int, int], cells: tuple[int, int
     return np.asarray(picture, np.float32) / 255
 
 
-def texture(rng: np.random.Generator, size: tuple[int, int], colour: Colour, contrast: float) -> Image.Image:
+def texture(
+    rng: np.random.Generator, size: tuple[int, int], colour: Colour, contrast: float
+) -> Image.Image:
     """A surface of one colour: paper, cloth, stone, brushed metal, by layered noise."""
     width, height = size
     fine = max(2, min(width, height) // whole(rng, 2, 8))
@@ -68,33 +72,66 @@ def photolike(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     width, height = size
     small = (max(16, width // 3), max(16, height // 3))
     hue, spread = rng.random(), between(rng, 0.03, 0.3)
-    ends = [np.asarray(hsv(hue + between(rng, -spread, spread), between(rng, 0.05, 0.7), between(rng, 0.1, 1.0)), np.float32) for _ in range(3)]
+    ends = [
+        np.asarray(
+            hsv(
+                hue + between(rng, -spread, spread), between(rng, 0.05, 0.7), between(rng, 0.1, 1.0)
+            ),
+            np.float32,
+        )
+        for _ in range(3)
+    ]
     n = noise(rng, small, (whole(rng, 2, 7), whole(rng, 2, 7)), 2)
     values = ends[0] + (ends[1] - ends[0]) * n[:, :, :1] + (ends[2] - ends[0]) * 0.6 * n[:, :, 1:]
     picture = Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
     draw = ImageDraw.Draw(picture)
     if chance(rng, 0.4):
         horizon = between(rng, 0.3, 0.75) * small[1]
-        draw.rectangle((0, horizon, *small), fill=mix(picture.getpixel((0, small[1] - 1)), BLACK, between(rng, 0.1, 0.5)))  # type: ignore[arg-type]
+        floor = mix(_mean(picture), BLACK, between(rng, 0.1, 0.5))
+        draw.rectangle((0, horizon, *small), fill=floor)
     for _ in range(whole(rng, 0, 9)):
-        x, y, r = between(rng, 0, small[0]), between(rng, 0, small[1]), between(rng, 0.03, 0.3) * min(small)
+        x, y, r = (
+            between(rng, 0, small[0]),
+            between(rng, 0, small[1]),
+            between(rng, 0.03, 0.3) * min(small),
+        )
         tone = hsv(hue + between(rng, -0.3, 0.3), between(rng, 0, 0.8), between(rng, 0.1, 1))
         if chance(rng, 0.5):
             draw.ellipse((x - r, y - r, x + r, y + r), fill=tone)
         else:
-            draw.rectangle((x - r, y - r * 1.5, x + r * between(rng, 0.3, 1), y + r * 1.5), fill=tone)
-    picture = picture.filter(ImageFilter.GaussianBlur(between(rng, 1.0, 6.0))).resize(size, Image.Resampling.BICUBIC)
+            draw.rectangle(
+                (x - r, y - r * 1.5, x + r * between(rng, 0.3, 1), y + r * 1.5), fill=tone
+            )
+    picture = picture.filter(ImageFilter.GaussianBlur(between(rng, 1.0, 6.0))).resize(
+        size, Image.Resampling.BICUBIC
+    )
     if chance(rng, 0.6):
         grain = rng.normal(0, between(rng, 1, 6), (height, width, 1)).astype(np.float32)
-        picture = Image.fromarray(np.clip(np.asarray(picture, np.float32) + grain, 0, 255).astype(np.uint8))
+        picture = Image.fromarray(
+            np.clip(np.asarray(picture, np.float32) + grain, 0, 255).astype(np.uint8)
+        )
     return picture
 
 
-def pattern(rng: np.random.Generator, size: tuple[int, int], colour: Colour, other: Colour) -> Image.Image:
+def pattern(
+    rng: np.random.Generator, size: tuple[int, int], colour: Colour, other: Colour
+) -> Image.Image:
     """Stripes, dots, a grid, diamonds, chevrons, checks or confetti of ``other`` on ``colour``."""
     width, height = size
     step = max(3, round(min(size) * log_between(rng, 0.025, 0.2)))
-    style = weighted(rng, {"stripes": 3, "dots": 2, "grid": 2, "check": 2, "diamonds": 1, "confetti": 1, "waves": 1, "rings": 1})
+    style = weighted(
+        rng,
+        {
+            "stripes": 3,
+            "dots": 2,
+            "grid": 2,
+            "check": 2,
+            "diamonds": 1,
+            "confetti": 1,
+            "waves": 1,
+            "rings": 1,
+        },
+    )
     picture = Image.new("RGB", size, colour)
     draw = ImageDraw.Draw(picture)
     if style in ("stripes", "waves", "check", "diamonds", "rings"):
@@ -136,11 +173,15 @@ def gradient(rng: np.random.Generator, size: tuple[int, int], colour: Colour) ->
     other = mix(colour, pick(rng, (WHITE, BLACK, brand_colour(rng))), between(rng, 0.08, 0.6))
     if chance(rng, 0.2):
         other = brand_colour(rng)
-    by = ramp(size, pick(rng, (90.0, 90.0, 0.0, 45.0, between(rng, 0, 360))), radial=chance(rng, 0.25))
+    by = ramp(
+        size, pick(rng, (90.0, 90.0, 0.0, 45.0, between(rng, 0, 360))), radial=chance(rng, 0.25)
+    )
     return blend(*((colour, other) if chance(rng, 0.5) else (other, colour)), by)
 
 
-def _photograph(rng: np.random.Generator, size: tuple[int, int], resources: Resources) -> Image.Image:
+def _photograph(
+    rng: np.random.Generator, size: tuple[int, int], resources: Resources
+) -> Image.Image:
     """A blurred photograph, often darkened or bleached as a banner's ground."""
     found = resources.photograph(rng) if chance(rng, 0.75) else None
     if found is None:
@@ -149,8 +190,14 @@ def _photograph(rng: np.random.Generator, size: tuple[int, int], resources: Reso
         wide = found.width * between(rng, 0.4, 1.0)
         high = min(found.height, wide * size[1] / size[0])
         x, y = between(rng, 0, found.width - wide), between(rng, 0, found.height - high)
-        picture = found.resize((max(8, size[0] // 3), max(8, size[1] // 3)), Image.Resampling.BILINEAR, (x, y, x + wide, y + high))
-        picture = picture.filter(ImageFilter.GaussianBlur(between(rng, 0.5, 5))).resize(size, Image.Resampling.BICUBIC)
+        picture = found.resize(
+            (max(8, size[0] // 3), max(8, size[1] // 3)),
+            Image.Resampling.BILINEAR,
+            (x, y, x + wide, y + high),
+        )
+        picture = picture.filter(ImageFilter.GaussianBlur(between(rng, 0.5, 5))).resize(
+            size, Image.Resampling.BICUBIC
+        )
     if chance(rng, 0.6):
         veil = pick(rng, (BLACK, WHITE, WHITE, ground_colour(rng)))
         picture = Image.blend(picture, Image.new("RGB", size, veil), between(rng, 0.2, 0.75))
@@ -162,7 +209,14 @@ def _mean(picture: Image.Image) -> Colour:
     return (round(float(r)), round(float(g)), round(float(b)))
 
 
-_STYLES = {"plain": 0.7, "gradient": 0.1, "pattern": 0.05, "texture": 0.06, "photograph": 0.06, "split": 0.03}
+_STYLES = {
+    "plain": 0.7,
+    "gradient": 0.1,
+    "pattern": 0.05,
+    "texture": 0.06,
+    "photograph": 0.06,
+    "split": 0.03,
+}
 
 
 def draw_ground(
@@ -194,7 +248,9 @@ def draw_ground(
     if style != "plain":
         sheet.colour = _mean(picture)
         # Twice the spread of the ground's own tones: fainter ink would drown in them.
-        spread = float(np.asarray(picture.convert("L").resize((48, 48), Image.Resampling.BOX)).std())
+        spread = float(
+            np.asarray(picture.convert("L").resize((48, 48), Image.Resampling.BOX)).std()
+        )
         sheet.contrast = min(105.0, max(13.0, 2.2 * spread + (25 if style == "photograph" else 8)))
     if chance(rng, 0.22):
         add_frame(rng, sheet)
@@ -210,7 +266,9 @@ def add_frame(rng: np.random.Generator, sheet: Sheet) -> None:
         return
     draw = ImageDraw.Draw(picture)
     line = ink_on(rng, sheet.colour, sheet.contrast / 2)
-    style = weighted(rng, {"border": 0.4, "card": 0.25, "dashed": 0.1, "disc": 0.1, "cross": 0.1, "double": 0.05})
+    style = weighted(
+        rng, {"border": 0.4, "card": 0.25, "dashed": 0.1, "disc": 0.1, "cross": 0.1, "double": 0.05}
+    )
     thick = max(1, round(short * pick(rng, (0.004, 0.01, 0.02, 0.05))))
     inset = pick(rng, (0, 0, round(short * between(rng, 0.02, 0.1))))
     edge = (inset, inset, w - 1 - inset, h - 1 - inset)
@@ -219,7 +277,12 @@ def add_frame(rng: np.random.Generator, sheet: Sheet) -> None:
         draw.rounded_rectangle(edge, radius, outline=line, width=thick)
         if style == "double":
             m = 2 * thick + 2
-            draw.rounded_rectangle((inset + m, inset + m, w - 1 - inset - m, h - 1 - inset - m), max(0, radius - m), outline=line, width=1)
+            draw.rounded_rectangle(
+                (inset + m, inset + m, w - 1 - inset - m, h - 1 - inset - m),
+                max(0, radius - m),
+                outline=line,
+                width=1,
+            )
     elif style == "dashed":
         dash = max(3, round(short * between(rng, 0.02, 0.06)))
         for x in range(edge[0], edge[2], 2 * dash):
@@ -237,18 +300,26 @@ def add_frame(rng: np.random.Generator, sheet: Sheet) -> None:
     else:
         tone = ground_colour(rng)
         if abs(luma(tone) - luma(sheet.colour)) < 4:
-            tone = mix(sheet.colour, WHITE if luma(sheet.colour) < 128 else BLACK, between(rng, 0.03, 0.15))
+            tone = mix(
+                sheet.colour, WHITE if luma(sheet.colour) < 128 else BLACK, between(rng, 0.03, 0.15)
+            )
         over = Image.new("L", (w, h))
         pen = ImageDraw.Draw(over)
-        m = short * between(rng, 0.03, 0.12)
+        margin = short * between(rng, 0.03, 0.12)
         if style == "disc":
-            r = short / 2 - m
+            r = short / 2 - margin
             pen.ellipse((w / 2 - r, h / 2 - r, w / 2 + r, h / 2 + r), fill=255)
         else:
-            pen.rounded_rectangle((m, m, w - 1 - m, h - 1 - m), short * between(rng, 0.0, 0.15), fill=255)
+            pen.rounded_rectangle(
+                (margin, margin, w - 1 - margin, h - 1 - margin),
+                short * between(rng, 0.0, 0.15),
+                fill=255,
+            )
             if chance(rng, 0.5):
-                shade = over.filter(ImageFilter.BoxBlur(max(1.0, m / 3)))
-                picture.paste(mix(sheet.colour, BLACK, between(rng, 0.15, 0.5)), (0, round(m / 5)), shade)
+                shade = over.filter(ImageFilter.BoxBlur(max(1.0, margin / 3)))
+                picture.paste(
+                    mix(sheet.colour, BLACK, between(rng, 0.15, 0.5)), (0, round(margin / 5)), shade
+                )
         picture.paste(tone, (0, 0), over)
         sheet.colour, sheet.contrast = tone, 13.0
         sheet.room = 0.68 if style == "disc" else 0.86

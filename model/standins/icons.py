@@ -8,8 +8,8 @@ from model.standins.grounds import Sheet, draw_ground
 from model.standins.marks import cross_out
 from model.standins.palette import Colour, ink_on, luma, mix, second_ink
 from model.standins.resources import SILHOUETTES, Resources
-from model.standins.silhouettes import draw_silhouette
 from model.standins.scenes import draw_scene, put_print
+from model.standins.silhouettes import draw_silhouette
 from model.standins.surface import Pen, ink, ink_with_effects, outline, place
 
 # Families of icons; the weights follow what shops show: cameras and pictures above all.
@@ -21,14 +21,22 @@ ICON_FAMILIES: dict[str, float] = {
 }  # fmt: skip
 
 
-def concept_mask(rng: np.random.Generator, resources: Resources, family: str, side: int) -> Image.Image:
+def concept_mask(
+    rng: np.random.Generator, resources: Resources, family: str, side: int
+) -> Image.Image:
     """Ink mask (side, side) of an icon of a family."""
     if family == "camera-off":
-        return cross_out(rng, resources.icon(rng, "camera", side), "ring" if chance(rng, 0.35) else "bar")
+        return cross_out(
+            rng, resources.icon(rng, "camera", side), "ring" if chance(rng, 0.35) else "bar"
+        )
     if family == "landscape":
         family = "picture"
     if family == "picture-off" and chance(rng, 0.4):
-        return cross_out(rng, resources.icon(rng, pick(rng, ("picture", "gallery")), side), "ring" if chance(rng, 0.3) else "bar")
+        return cross_out(
+            rng,
+            resources.icon(rng, pick(rng, ("picture", "gallery")), side),
+            "ring" if chance(rng, 0.3) else "bar",
+        )
     return resources.icon(rng, family, side)
 
 
@@ -45,7 +53,12 @@ def put_icon(
     if style in ("bare", "two"):
         if style == "two":
             shift = max(1, round(side * between(rng, 0.01, 0.06)))
-            ink(sheet.picture, mask, (at[0] + shift, at[1] + shift), mix(colour, sheet.colour, between(rng, 0.4, 0.75)))
+            ink(
+                sheet.picture,
+                mask,
+                (at[0] + shift, at[1] + shift),
+                mix(colour, sheet.colour, between(rng, 0.4, 0.75)),
+            )
         ink_with_effects(rng, sheet.picture, mask, at, colour, sheet.colour)
         return
     pen = Pen(side)
@@ -60,7 +73,11 @@ def put_icon(
     ink(sheet.picture, pen.mask(), at, colour)
     inner = mask.resize((max(4, round(side * 0.58)),) * 2, Image.Resampling.BILINEAR)
     solid = style in ("disc", "square")
-    tone = sheet.colour if solid and abs(luma(sheet.colour) - luma(colour)) > 60 else ink_on(rng, colour, 25)
+    tone = (
+        sheet.colour
+        if solid and abs(luma(sheet.colour) - luma(colour)) > 60
+        else ink_on(rng, colour, 25)
+    )
     middle = (at[0] + (side - inner.width) // 2, at[1] + (side - inner.height) // 2)
     ink(sheet.picture, inner, middle, tone if solid else colour)
 
@@ -78,7 +95,12 @@ def _sprinkle(rng: np.random.Generator, sheet: Sheet, resources: Resources) -> N
             pen.line([(10, 50), (90, 50)], 14)
         else:
             pen.circle(50, 50, 42, width=0 if style == 1 else 16)
-        ink(sheet.picture, pen.mask(), (whole(rng, 0, max(1, w - side)), whole(rng, 0, max(1, h - side))), tone)
+        ink(
+            sheet.picture,
+            pen.mask(),
+            (whole(rng, 0, max(1, w - side)), whole(rng, 0, max(1, h - side))),
+            tone,
+        )
     del resources
 
 
@@ -112,7 +134,12 @@ def _landscape(rng: np.random.Generator, resources: Resources) -> Image.Image:
         side = round(min(sheet.picture.size) * between(rng, 0.6, 1.0))
         bar = cross_out(rng, Image.new("L", (side, side)), pick(rng, ("bar", "ring")))
         tone = pick(rng, ((214, 0, 57), (220, 40, 40), (90, 90, 90)))
-        ink(sheet.picture, bar, ((sheet.picture.width - side) // 2, (sheet.picture.height - side) // 2), tone)
+        ink(
+            sheet.picture,
+            bar,
+            ((sheet.picture.width - side) // 2, (sheet.picture.height - side) // 2),
+            tone,
+        )
     return sheet.picture
 
 
@@ -125,11 +152,12 @@ def _badge(rng: np.random.Generator, sheet: Sheet, resources: Resources) -> None
     ink(sheet.picture, mask, (round(w * 0.72 - side / 2), round(h * 0.72 - side / 2)), colour)
 
 
-def draw_silhouette_standin(rng: np.random.Generator, resources: Resources) -> tuple[Image.Image, str]:
+def draw_silhouette_standin(
+    rng: np.random.Generator, resources: Resources
+) -> tuple[Image.Image, str]:
     """A stand-in with a flat outline of a person or of goods: picture and family."""
-    concept = weighted(
-        rng, {name: 0.3 if name == "person" else 0.7 / (len(SILHOUETTES) - 1) for name in SILHOUETTES}
-    )  # fmt: skip
+    others = 0.7 / (len(SILHOUETTES) - 1)
+    concept = weighted(rng, {name: 0.3 if name == "person" else others for name in SILHOUETTES})
     sheet = draw_ground(rng, resources)
     short = min(sheet.picture.size)
     side = max(12, round(short * between(rng, 0.4, 1.0) * sheet.room))
@@ -141,7 +169,9 @@ def draw_silhouette_standin(rng: np.random.Generator, resources: Resources) -> t
     if concept == "person" and chance(rng, 0.4):
         at = (at[0], sheet.picture.height - side)  # shoulders end at the edge
     colour = sheet.ink(rng)
-    style = weighted(rng, {"flat": 0.72, "line": 0.16, "filled line": 0.12}) if side > 40 else "flat"
+    style = (
+        weighted(rng, {"flat": 0.72, "line": 0.16, "filled line": 0.12}) if side > 40 else "flat"
+    )
     if style == "flat":
         ink_with_effects(rng, sheet.picture, mask, at, colour, sheet.colour)
     else:

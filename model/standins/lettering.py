@@ -25,7 +25,9 @@ class Setting:
     justified: bool = False  # every line as wide as the widest, as on posters
 
 
-def choose_setting(rng: np.random.Generator, fonts: Fonts, words: str, script: str) -> Setting | None:
+def choose_setting(
+    rng: np.random.Generator, fonts: Fonts, words: str, script: str
+) -> Setting | None:
     """A face and manner for these words, or None if no face has all their letters."""
     face = fonts.choose(rng, words, script)
     if face is None:
@@ -120,7 +122,7 @@ def _draw_line(
 
 
 def set_lines(setting: Setting, lines: list[str], box: tuple[int, int]) -> Image.Image:
-    """Ink mask ("L", cropped to the ink) of lines set as large as ``box`` (width, height) allows."""
+    """Ink mask ("L", cropped to the ink) of lines, as large as ``box`` (width, height) allows."""
     if setting.justified and len(lines) > 1:
         return _justified(setting, lines, box)
     widths = [_line_width(setting, line, _REFERENCE) for line in lines]
@@ -131,7 +133,9 @@ def set_lines(setting: Setting, lines: list[str], box: tuple[int, int]) -> Image
     widths = [_line_width(setting, line, size) for line in lines]
     wide = max(*widths, 1.0)
     step = setting.leading * size
-    mask = Image.new("L", (int(wide) + 2 * pad, int(step * (len(lines) - 1) + size * 1.3) + 2 * pad))
+    mask = Image.new(
+        "L", (int(wide) + 2 * pad, int(step * (len(lines) - 1) + size * 1.3) + 2 * pad)
+    )
     draw = ImageDraw.Draw(mask)
     share = {"left": 0.0, "centre": 0.5, "right": 1.0}[setting.align]
     for i, (line, width) in enumerate(zip(lines, widths, strict=True)):
@@ -173,9 +177,7 @@ def words_mask(
     return mask
 
 
-def ring_mask(
-    rng: np.random.Generator, setting: Setting, words: str, diameter: int
-) -> Image.Image:
+def ring_mask(rng: np.random.Generator, setting: Setting, words: str, diameter: int) -> Image.Image:
     """Words along the upper (and again the lower) part of a circle: stamps, badges, seals.
 
     Only for scripts whose letters stand alone (not in ``SHAPED``).
@@ -199,7 +201,9 @@ def ring_mask(
         if letter == " ":
             continue
         tile = Image.new("L", (3 * size, 3 * size))
-        setting.face.draw(ImageDraw.Draw(tile), (1.5 * size - width / 2, 1.85 * size), letter, size, 255, 0)
+        setting.face.draw(
+            ImageDraw.Draw(tile), (1.5 * size - width / 2, 1.85 * size), letter, size, 255, 0
+        )
         tile = tile.rotate(angle - 90.0, Image.Resampling.BICUBIC)
         x = middle + radius * np.cos(np.radians(angle)) - tile.width / 2
         y = middle - radius * np.sin(np.radians(angle)) - tile.height / 2

@@ -7,23 +7,33 @@ said and shown (a title, not a notice; a fox, not a camera), for that is what a 
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from model.standins.chance import between, chance, log_between, pick, weighted, whole
+from model.standins.chance import between, chance, pick, weighted, whole
 from model.standins.drawings import draw_drawing
 from model.standins.emblems import emblem_mask
 from model.standins.fonts import script_of
-from model.standins.grounds import Sheet, draw_ground, gradient, noise, pattern, texture
+from model.standins.grounds import Sheet, draw_ground
 from model.standins.icons import put_icon
 from model.standins.lettering import recase
 from model.standins.names import TITLES, brand, measure, person, price, shop
-from model.standins.palette import Colour, brand_colour, hsv, ink_on, luma, mix, second_ink
+from model.standins.palette import brand_colour, ink_on, mix, second_ink
 from model.standins.resources import Resources
-from model.standins.surface import Pen, canvas_size, ink, outline, place
-from model.standins.texts import Words, choose_language, cover, stacked, stamp, tiled, write
+from model.standins.surface import Pen, ink, outline, place
+from model.standins.texts import Words, choose_language, cover, pair, stacked, stamp, tiled, write
 
 
 def draw_artwork(rng: np.random.Generator, resources: Resources) -> tuple[Image.Image, str]:
     """Icon artwork as goods: pictograms, stickers with a white rim, sheets of several."""
-    family = weighted(rng, {"pictogram": 0.38, "sticker": 0.18, "clip-art": 0.16, "set": 0.1, "duo": 0.06, "drawing": 0.12})
+    family = weighted(
+        rng,
+        {
+            "pictogram": 0.38,
+            "sticker": 0.18,
+            "clip-art": 0.16,
+            "set": 0.1,
+            "duo": 0.06,
+            "drawing": 0.12,
+        },
+    )
     if family == "drawing":
         return draw_drawing(rng, resources), "icon/drawing"
     sheet = draw_ground(rng, resources)
@@ -50,28 +60,51 @@ def draw_artwork(rng: np.random.Generator, resources: Resources) -> tuple[Image.
         return sheet.picture, "icon/clip-art"
     if family == "sticker" and side > 30:
         pen = Pen(side)
-        (pen.circle(50, 50, 50) if chance(rng, 0.5) else pen.box(0, 0, 100, 100, between(rng, 5, 30)))
+        (
+            pen.circle(50, 50, 50)
+            if chance(rng, 0.5)
+            else pen.box(0, 0, 100, 100, between(rng, 5, 30))
+        )
         tone = brand_colour(rng)
         inner = mask.resize((round(side * 0.6),) * 2, Image.Resampling.BILINEAR)
         rim = Pen(side)
         rim.circle(50, 50, 46, width=between(rng, 1, 4))
         ink(sheet.picture, pen.mask(), at, tone)
         ink(sheet.picture, rim.mask(), at, ink_on(rng, tone, 60), 0.8)
-        ink(sheet.picture, inner, (at[0] + round(side * 0.2), at[1] + round(side * 0.2)), ink_on(rng, tone, 60))
+        ink(
+            sheet.picture,
+            inner,
+            (at[0] + round(side * 0.2), at[1] + round(side * 0.2)),
+            ink_on(rng, tone, 60),
+        )
         return sheet.picture, "icon/sticker"
     put_icon(rng, sheet, mask, at)
     return sheet.picture, "icon/pictogram"
 
 
-def _clip_art(rng: np.random.Generator, sheet: Sheet, resources: Resources, mask: Image.Image, at: tuple[int, int]) -> None:
+def _clip_art(
+    rng: np.random.Generator,
+    sheet: Sheet,
+    resources: Resources,
+    mask: Image.Image,
+    at: tuple[int, int],
+) -> None:
     """A figure in several colours, cut out along a white rim."""
     side = mask.width
     colour = brand_colour(rng)
     solid = ImageChops.lighter(mask, emblem_mask(rng, side)) if chance(rng, 0.5) else mask
     if chance(rng, 0.6):
-        rim = solid.filter(ImageFilter.GaussianBlur(side * between(rng, 0.015, 0.04))).point([0] * 24 + [255] * 232)
+        rim = solid.filter(ImageFilter.GaussianBlur(side * between(rng, 0.015, 0.04))).point(
+            [0] * 24 + [255] * 232
+        )
         if chance(rng, 0.6):
-            ink(sheet.picture, rim.filter(ImageFilter.BoxBlur(side * 0.02)), (at[0] + side // 60, at[1] + side // 40), (0, 0, 0), 0.35)
+            ink(
+                sheet.picture,
+                rim.filter(ImageFilter.BoxBlur(side * 0.02)),
+                (at[0] + side // 60, at[1] + side // 40),
+                (0, 0, 0),
+                0.35,
+            )
         ink(sheet.picture, rim, at, (255, 255, 255))
     ink(sheet.picture, solid, at, colour)
     for _ in range(whole(rng, 1, 3)):
@@ -81,9 +114,19 @@ def _clip_art(rng: np.random.Generator, sheet: Sheet, resources: Resources, mask
         part = ImageChops.multiply(part, solid) if chance(rng, 0.7) else part
         scale = max(8, round(side * between(rng, 0.35, 0.9)))
         small = part.resize((scale, scale), Image.Resampling.BILINEAR)
-        ink(sheet.picture, small, (at[0] + (side - scale) // 2, at[1] + (side - scale) // 2), mix(colour, brand_colour(rng), between(rng, 0.4, 1)))
+        ink(
+            sheet.picture,
+            small,
+            (at[0] + (side - scale) // 2, at[1] + (side - scale) // 2),
+            mix(colour, brand_colour(rng), between(rng, 0.4, 1)),
+        )
     if chance(rng, 0.4):
-        ink(sheet.picture, outline(solid, max(1, side // 60)), at, mix(colour, (0, 0, 0), between(rng, 0.4, 0.9)))
+        ink(
+            sheet.picture,
+            outline(solid, max(1, side // 60)),
+            at,
+            mix(colour, (0, 0, 0), between(rng, 0.4, 0.9)),
+        )
 
 
 def _gift_card(rng: np.random.Generator, sheet: Sheet, resources: Resources, words: Words) -> None:
@@ -95,29 +138,76 @@ def _gift_card(rng: np.random.Generator, sheet: Sheet, resources: Resources, wor
     card = Sheet(Image.new("RGB", size, tone), tone)
     draw = ImageDraw.Draw(card.picture)
     for _ in range(whole(rng, 0, 3)):
-        x, thick, band = between(rng, 0, size[0]), size[0] * between(rng, 0.04, 0.2), brand_colour(rng)
+        x, thick, band = (
+            between(rng, 0, size[0]),
+            size[0] * between(rng, 0.04, 0.2),
+            brand_colour(rng),
+        )
         lean = between(rng, -0.4, 0.4) * size[1]
-        draw.polygon([(x - lean, 0), (x - lean + thick, 0), (x + lean + thick, size[1]), (x + lean, size[1])], fill=band)
+        draw.polygon(
+            [
+                (x - lean, 0),
+                (x - lean + thick, 0),
+                (x + lean + thick, size[1]),
+                (x + lean, size[1]),
+            ],
+            fill=band,
+        )
     if chance(rng, 0.5):
         side = round(size[1] * between(rng, 0.25, 0.5))
-        ink(card.picture, emblem_mask(rng, side), (round(size[0] * 0.7), round(size[1] * 0.12)), ink_on(rng, tone, 60))
-    write(rng, card, resources, Words(brand(rng), "en"), (0.4, 0.16), (0.28, 0.2), ink_on(rng, tone, 80), tilt=False)
+        ink(
+            card.picture,
+            emblem_mask(rng, side),
+            (round(size[0] * 0.7), round(size[1] * 0.12)),
+            ink_on(rng, tone, 60),
+        )
+    write(
+        rng,
+        card,
+        resources,
+        Words(brand(rng), "en"),
+        (0.4, 0.16),
+        (0.28, 0.2),
+        ink_on(rng, tone, 80),
+        tilt=False,
+    )
     write(rng, card, resources, words, (0.6, 0.2), (0.4, 0.52), ink_on(rng, tone, 60), tilt=False)
     if chance(rng, 0.7):
-        write(rng, card, resources, Words(f"{pick(rng, (5, 10, 20, 25, 50, 100, 200))}$", "en"), (0.25, 0.2), (0.24, 0.8), ink_on(rng, tone, 60), tilt=False)
+        write(
+            rng,
+            card,
+            resources,
+            Words(f"{pick(rng, (5, 10, 20, 25, 50, 100, 200))}$", "en"),
+            (0.25, 0.2),
+            (0.24, 0.8),
+            ink_on(rng, tone, 60),
+            tilt=False,
+        )
     mask = Image.new("L", size)
-    ImageDraw.Draw(mask).rounded_rectangle((0, 0, size[0] - 1, size[1] - 1), size[1] * between(rng, 0.02, 0.1), fill=255)
+    ImageDraw.Draw(mask).rounded_rectangle(
+        (0, 0, size[0] - 1, size[1] - 1), size[1] * between(rng, 0.02, 0.1), fill=255
+    )
     turn = between(rng, -25, 25) if chance(rng, 0.3) else 0.0
     if turn:
-        card.picture, mask = (i.rotate(turn, Image.Resampling.BICUBIC, expand=True) for i in (card.picture, mask))
+        card.picture, mask = (
+            i.rotate(turn, Image.Resampling.BICUBIC, expand=True) for i in (card.picture, mask)
+        )
     at = ((w - mask.width) // 2, (h - mask.height) // 2)
-    ink(sheet.picture, mask, (at[0] + 2, at[1] + max(2, h // 60)), mix(sheet.colour, (0, 0, 0), 0.3), 0.6)
+    ink(
+        sheet.picture,
+        mask,
+        (at[0] + 2, at[1] + max(2, h // 60)),
+        mix(sheet.colour, (0, 0, 0), 0.3),
+        0.6,
+    )
     sheet.picture.paste(card.picture, at, mask)
 
 
 def title(rng: np.random.Generator, resources: Resources) -> Words:
     """Words that goods bear, in a language the fonts can write; brands and prices among them."""
-    style = weighted(rng, {"title": 0.6, "brand": 0.14, "price": 0.1, "measure": 0.1, "person": 0.06})
+    style = weighted(
+        rng, {"title": 0.6, "brand": 0.14, "price": 0.1, "measure": 0.1, "person": 0.06}
+    )
     if style != "title":
         text = {"brand": shop, "price": price, "measure": measure, "person": person}[style](rng)
         if not resources.fonts.choose(rng, text, "latin"):
@@ -131,9 +221,23 @@ def title(rng: np.random.Generator, resources: Resources) -> Words:
     return Words(recase(rng, text, language), language)
 
 
-def draw_lettering(rng: np.random.Generator, resources: Resources) -> tuple[Image.Image, str, Words]:
+def draw_lettering(
+    rng: np.random.Generator, resources: Resources
+) -> tuple[Image.Image, str, Words]:
     """Words as goods, set in the very ways of ``texts``: picture, family and words."""
-    family = weighted(rng, {"words": 0.5, "pair": 0.14, "cover": 0.12, "label": 0.08, "seal": 0.05, "card": 0.05, "two-lines": 0.04, "tiled": 0.02})
+    family = weighted(
+        rng,
+        {
+            "words": 0.5,
+            "pair": 0.14,
+            "cover": 0.12,
+            "label": 0.08,
+            "seal": 0.05,
+            "card": 0.05,
+            "two-lines": 0.04,
+            "tiled": 0.02,
+        },
+    )
     sheet = draw_ground(rng, resources)
     words = title(rng, resources)
     if min(sheet.picture.size) < 40:
@@ -142,27 +246,45 @@ def draw_lettering(rng: np.random.Generator, resources: Resources) -> tuple[Imag
         other = Words(pick(rng, (person, brand, price, measure))(rng), "en")
         if not resources.fonts.choose(rng, other.text, "latin"):
             other = Words(brand(rng), "en")
-        colour = sheet.ink(rng)
-        first = between(rng, 0.25, 0.4)
-        top = chance(rng, 0.6)
-        write(rng, sheet, resources, words, (between(rng, 0.4, 0.85), 0.3), (0.5, first if top else 1 - first),
-              second_ink(rng, sheet.colour, colour) if not sheet.busy else colour, tilt=False)  # fmt: skip
-        write(rng, sheet, resources, other, (between(rng, 0.3, 0.85), 0.25), (0.5, 0.68 if top else 0.32), colour, tilt=False)
+        pair(rng, sheet, resources, words, other)
     elif family == "cover":
         book = cover(rng, sheet)
-        write(rng, book, resources, words, (between(rng, 0.3, 0.45), between(rng, 0.2, 0.4)), (0.5, 0.35), tilt=False)
+        write(
+            rng,
+            book,
+            resources,
+            words,
+            (between(rng, 0.3, 0.45), between(rng, 0.2, 0.4)),
+            (0.5, 0.35),
+            tilt=False,
+        )
         if chance(rng, 0.6):
             name = brand(rng)
             write(rng, book, resources, Words(name, "en"), (0.35, 0.08), (0.5, 0.8), tilt=False)
         if chance(rng, 0.4):
             side = round(min(sheet.picture.size) * 0.25)
-            ink(sheet.picture, resources.artwork(rng, side), ((sheet.picture.width - side) // 2, round(sheet.picture.height * 0.5)), book.ink(rng))
+            ink(
+                sheet.picture,
+                resources.artwork(rng, side),
+                ((sheet.picture.width - side) // 2, round(sheet.picture.height * 0.5)),
+                book.ink(rng),
+            )
     elif family == "label":
         tone = brand_colour(rng)
         w, h = sheet.picture.size
         m = min(w, h) * between(rng, 0.05, 0.2)
-        ImageDraw.Draw(sheet.picture).rounded_rectangle((m, h * 0.2, w - m, h * 0.8), m * between(rng, 0, 1), fill=tone)
-        write(rng, Sheet(sheet.picture, tone), resources, words, (between(rng, 0.4, 0.7), 0.4), (0.5, 0.5), tilt=False)
+        ImageDraw.Draw(sheet.picture).rounded_rectangle(
+            (m, h * 0.2, w - m, h * 0.8), m * between(rng, 0, 1), fill=tone
+        )
+        write(
+            rng,
+            Sheet(sheet.picture, tone),
+            resources,
+            words,
+            (between(rng, 0.4, 0.7), 0.4),
+            (0.5, 0.5),
+            tilt=False,
+        )
     elif family == "seal":
         stamp(rng, sheet, resources, words, resources.artwork(rng, 160))
     elif family == "card":
@@ -174,124 +296,3 @@ def draw_lettering(rng: np.random.Generator, resources: Resources) -> tuple[Imag
     else:
         write(rng, sheet, resources, words)
     return sheet.picture, f"lettering/{family}", words
-
-
-def _wood(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
-    """Grain: stretched noise that bends the rings."""
-    w, h = size
-    base = np.asarray(hsv(between(rng, 0.04, 0.11), between(rng, 0.25, 0.75), between(rng, 0.3, 0.95)), np.float32)
-    bend = noise(rng, size, (2, whole(rng, 3, 6)), 1)
-    x = np.linspace(0, whole(rng, 4, 14), w, dtype=np.float32)[None, :, None]
-    rings = 0.5 + 0.5 * np.sin((x + bend * between(rng, 1, 5)) * 2 * np.pi)
-    fibre = noise(rng, size, (max(2, w // 2), max(2, h // 30)), 1)
-    values = base * (1 - between(rng, 0.1, 0.35) * rings - 0.12 * fibre)
-    picture = Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
-    return picture if chance(rng, 0.6) else picture.transpose(Image.Transpose.ROTATE_90).resize(size)
-
-
-def _weave(rng: np.random.Generator, size: tuple[int, int], colour: Colour) -> Image.Image:
-    """Cloth: threads over and under, in one or two colours, or a tartan."""
-    w, h = size
-    y, x = np.mgrid[0:h, 0:w].astype(np.float32)
-    step = max(2.0, min(size) * log_between(rng, 0.01, 0.06))
-    warp = 0.5 + 0.5 * np.sin(2 * np.pi * x / step)
-    weft = 0.5 + 0.5 * np.sin(2 * np.pi * y / step)
-    over = ((x // step + y // step) % 2)[:, :, None]
-    shade = np.where(over > 0, warp[:, :, None], weft[:, :, None])
-    values = np.asarray(colour, np.float32) * (0.72 + 0.28 * shade)
-    if chance(rng, 0.4):
-        for axis in (x, y):
-            band = (axis / (step * whole(rng, 6, 14))) % 1 < between(rng, 0.1, 0.5)
-            values[band] = values[band] * 0.6 + np.asarray(brand_colour(rng), np.float32) * 0.4
-    return Image.fromarray(np.clip(values + rng.normal(0, 3, (h, w, 1)), 0, 255).astype(np.uint8))
-
-
-def _tiles(rng: np.random.Generator, size: tuple[int, int], colour: Colour) -> Image.Image:
-    """Tiles, bricks or planks with joints, each piece a little different."""
-    w, h = size
-    wide = max(6, round(w / whole(rng, 2, 9)))
-    high = max(4, round(wide * pick(rng, (1.0, 1.0, 0.5, 0.25))))
-    joint = ink_on(rng, colour, 14)
-    picture = Image.new("RGB", size, joint)
-    draw = ImageDraw.Draw(picture)
-    gap = max(1, round(high * between(rng, 0.02, 0.08)))
-    offset = pick(rng, (0.0, 0.5, 0.33))
-    spread = between(rng, 0.0, 0.18)
-    for j, y in enumerate(range(0, h, high)):
-        for x in range(-wide, w, wide):
-            x0 = x + round(wide * offset * (j % 3 if offset == 0.33 else j % 2))
-            shade = mix(colour, pick(rng, ((0, 0, 0), (255, 255, 255))), spread * float(rng.random()))
-            draw.rectangle((x0, y, x0 + wide - gap - 1, y + high - gap - 1), fill=shade)
-    return picture
-
-
-def _chart(rng: np.random.Generator, size: tuple[int, int], resources: Resources) -> Image.Image:
-    """A paint chart: fields of related colours, perhaps with a white foot and a name."""
-    w, h = size
-    nx, ny = whole(rng, 1, 4), whole(rng, 1, 4)
-    if chance(rng, 0.4):
-        nx = ny = 1
-    hue, spread = rng.random(), between(rng, 0, 0.4)
-    ground = (255, 255, 255) if chance(rng, 0.7) else brand_colour(rng)
-    picture = Image.new("RGB", size, ground)
-    draw = ImageDraw.Draw(picture)
-    m = round(min(size) * pick(rng, (0.0, 0.0, 0.03, 0.06)))
-    foot = round(h * between(rng, 0.15, 0.3)) if chance(rng, 0.45) else 0
-    cw, ch = (w - m) / nx, (h - m - foot) / ny
-    for i in range(nx):
-        for j in range(ny):
-            tone = hsv(hue + between(rng, -spread, spread), between(rng, 0.02, 0.95), between(rng, 0.2, 1.0))
-            if cw - m > 1 and ch - m > 1:
-                draw.rectangle((m + i * cw, m + j * ch, m + i * cw + cw - m - 1, m + j * ch + ch - m - 1), fill=tone)
-    if foot > 8:
-        words = Words(pick(rng, (brand, measure))(rng), "en")
-        if resources.fonts.choose(rng, words.text, "latin"):
-            write(rng, Sheet(picture, ground), resources, words, (0.7, foot / h * 0.5), (0.5, 1 - foot / h / 2), ink_on(rng, ground, 60), tilt=False)
-    return picture
-
-
-def _veins(rng: np.random.Generator, size: tuple[int, int], colour: Colour) -> Image.Image:
-    """Marble and leather: ridges of folded noise."""
-    w, h = size
-    total = np.zeros((h, w, 1), np.float32)
-    for cells, weight in ((3, 1.0), (6, 0.6), (14, 0.4), (32, 0.25)):
-        total += weight * np.abs(noise(rng, size, (min(w, cells), min(h, cells)), 1) * 2 - 1)
-    ridge = np.clip(1 - total / between(rng, 0.5, 1.2), 0, 1) ** 2
-    vein = np.asarray(ink_on(rng, colour, 20), np.float32)
-    base = np.asarray(colour, np.float32)
-    return Image.fromarray(np.clip(base + (vein - base) * ridge, 0, 255).astype(np.uint8))
-
-
-def draw_swatch(rng: np.random.Generator, resources: Resources) -> tuple[Image.Image, str]:
-    """A colour or a material as goods: picture and family."""
-    family = weighted(
-        rng, {"paint": 0.24, "plain": 0.1, "pattern": 0.16, "cloth": 0.14, "wood": 0.1, "tiles": 0.1, "stone": 0.1, "gradient": 0.06}
-    )  # fmt: skip
-    size = canvas_size(rng)
-    colour = brand_colour(rng) if chance(rng, 0.65) else hsv(rng.random(), between(rng, 0, 0.3), between(rng, 0.2, 1))
-    if family == "paint":
-        picture = _chart(rng, size, resources)
-    elif family == "pattern":
-        picture = pattern(rng, size, colour, ink_on(rng, colour, 15))
-    elif family == "cloth":
-        picture = _weave(rng, size, colour)
-    elif family == "wood":
-        picture = _wood(rng, size)
-    elif family == "tiles":
-        picture = _tiles(rng, size, colour)
-    elif family == "stone":
-        picture = _veins(rng, size, colour) if chance(rng, 0.6) else texture(rng, size, colour, log_between(rng, 15, 110))
-    elif family == "gradient":
-        picture = gradient(rng, size, colour)
-    else:
-        picture = texture(rng, size, colour, log_between(rng, 2, 14)) if chance(rng, 0.6) else Image.new("RGB", size, colour)
-    if chance(rng, 0.12) and min(size) > 40:  # a chip on white: a disc, a square or a blot
-        chip = Pen(min(size))
-        (chip.circle(50, 50, 44) if chance(rng, 0.5) else chip.box(8, 8, 92, 92, between(rng, 0, 15)))
-        mask = chip.mask()
-        white = Image.new("RGB", size, (255, 255, 255))
-        at = ((size[0] - mask.width) // 2, (size[1] - mask.height) // 2)
-        white.paste(picture.crop((at[0], at[1], at[0] + mask.width, at[1] + mask.height)), at, mask)
-        if luma(colour) < 240:
-            picture = white
-    return picture, f"swatch/{family}"

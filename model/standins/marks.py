@@ -20,7 +20,12 @@ def _camera(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
     middle = (top + bottom) / 2 + between(rng, -1, 3)
     radius = pick(rng, (2.0, 6.0, 10.0))
     x = 50 + pick(rng, (0.0, 0.0, 0.0, -15.0, 15.0))
-    bump: list[Point] = [(x - hump, top + 2), (x - hump * 0.65, top - 11), (x + hump * 0.65, top - 11), (x + hump, top + 2)]
+    bump: list[Point] = [
+        (x - hump, top + 2),
+        (x - hump * 0.65, top - 11),
+        (x + hump * 0.65, top - 11),
+        (x + hump, top + 2),
+    ]
     if filled:
         pen.polygon(bump)
         pen.box(side, top, 100 - side, bottom, radius)
@@ -31,7 +36,9 @@ def _camera(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
         return
     pen.line(bump, w)
     pen.box(side, top, 100 - side, bottom, radius, width=w)
-    pen.line([(x - hump * 0.8 + w, top + w / 2), (x + hump * 0.8 - w, top + w / 2)], w * 1.1, tone=0)
+    pen.line(
+        [(x - hump * 0.8 + w, top + w / 2), (x + hump * 0.8 - w, top + w / 2)], w * 1.1, tone=0
+    )
     pen.circle(50, middle, r, width=w)
     if chance(rng, 0.4):
         pen.circle(50, middle, r * 0.5, width=w)
@@ -39,7 +46,9 @@ def _camera(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
         pen.circle(100 - side - 10, top + 11, max(w * 0.7, 2))
 
 
-def _scene(pen: Pen, rng: np.random.Generator, box: tuple[float, float, float, float], tone: int) -> None:
+def _scene(
+    pen: Pen, rng: np.random.Generator, box: tuple[float, float, float, float], tone: int
+) -> None:
     """A sun and mountains inside a box."""
     x0, y0, x1, y1 = box
     wide, high = x1 - x0, y1 - y0
@@ -48,10 +57,20 @@ def _scene(pen: Pen, rng: np.random.Generator, box: tuple[float, float, float, f
     if chance(rng, 0.5):
         a, b, ya, yb = a, b, yb, ya
     dip = (a + b) / 2
-    ridge = [(0.0, 1.0), (0.02, 0.86), (a, ya), (dip, (ya + yb) / 2 + 0.18), (b, yb), (0.98, 0.9), (1.0, 1.0)]
+    ridge = [
+        (0.0, 1.0),
+        (0.02, 0.86),
+        (a, ya),
+        (dip, (ya + yb) / 2 + 0.18),
+        (b, yb),
+        (0.98, 0.9),
+        (1.0, 1.0),
+    ]
     pen.polygon([(x0 + wide * x, y0 + high * y) for x, y in ridge], tone)
     sun = pick(rng, ((0.26, 0.26), (0.74, 0.24), (0.3, 0.3)))
-    pen.circle(x0 + wide * sun[0], y0 + high * sun[1], min(wide, high) * between(rng, 0.08, 0.13), tone)
+    pen.circle(
+        x0 + wide * sun[0], y0 + high * sun[1], min(wide, high) * between(rng, 0.08, 0.13), tone
+    )
 
 
 def _picture(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
@@ -77,10 +96,20 @@ def _picture(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None
         _scene(pen, rng, (x0 + m, y0 + m, x1 - m, y1 - m), 255)
     else:
         high = y1 - y0
-        ridge = [(x0 + w / 2, y1 - high * between(rng, 0.15, 0.3)), (35.0, y0 + high * between(rng, 0.45, 0.6)),
-                 (56.0, y1 - high * between(rng, 0.16, 0.3)), (72.0, y0 + high * 0.55), (x1 - w / 2, y1 - high * 0.25)]  # fmt: skip
+        ridge = [
+            (x0 + w / 2, y1 - high * between(rng, 0.15, 0.3)),
+            (35.0, y0 + high * between(rng, 0.45, 0.6)),
+            (56.0, y1 - high * between(rng, 0.16, 0.3)),
+            (72.0, y0 + high * 0.55),
+            (x1 - w / 2, y1 - high * 0.25),
+        ]
         pen.line(ridge, w)
-        pen.circle(pick(rng, (30.0, 68.0)), y0 + high * 0.28, between(rng, 5, 8), width=w if chance(rng, 0.6) else 0)
+        pen.circle(
+            pick(rng, (30.0, 68.0)),
+            y0 + high * 0.28,
+            between(rng, 5, 8),
+            width=w if chance(rng, 0.6) else 0,
+        )
 
 
 def _file(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
@@ -101,7 +130,12 @@ def _file(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
 
 def _box(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
     lift, depth = between(rng, 20, 28), between(rng, 38, 48)
-    top: list[Point] = [(50, 50 - depth), (90, 50 - depth + lift), (50, 50 - depth + 2 * lift), (10, 50 - depth + lift)]
+    top: list[Point] = [
+        (50, 50 - depth),
+        (90, 50 - depth + lift),
+        (50, 50 - depth + 2 * lift),
+        (10, 50 - depth + lift),
+    ]
     left = [top[3], top[2], (50.0, 50 + depth), (10.0, 50 + depth - lift)]
     right = [top[2], top[1], (90.0, 50 + depth - lift), (50.0, 50 + depth)]
     for i, face in enumerate((top, left, right)):
@@ -110,7 +144,15 @@ def _box(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
         else:
             pen.line(face, w, closed=True)
     if chance(rng, 0.5):
-        pen.line([(30, 50 - depth + lift / 2), (70, 50 - depth + 1.5 * lift), (70, 50 - depth + 1.5 * lift + 14)], w, tone=0 if filled else 255)
+        pen.line(
+            [
+                (30, 50 - depth + lift / 2),
+                (70, 50 - depth + 1.5 * lift),
+                (70, 50 - depth + 1.5 * lift + 14),
+            ],
+            w,
+            tone=0 if filled else 255,
+        )
 
 
 def _bag(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
@@ -186,7 +228,16 @@ def _gift(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
         pen.box(8, lid, 92, lid + 16, 3, width=w)
         pen.line([(50, lid), (50, 92)], w)
     for side in (-1, 1):
-        pen.line([(50, lid), (50 + side * 12, lid - 22), (50 + side * 26, lid - 18), (50 + side * 22, lid - 3), (50, lid)], w)
+        pen.line(
+            [
+                (50, lid),
+                (50 + side * 12, lid - 22),
+                (50 + side * 26, lid - 18),
+                (50 + side * 22, lid - 3),
+                (50, lid),
+            ],
+            w,
+        )
 
 
 def _tag(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
@@ -293,7 +344,8 @@ MARKS: dict[str, tuple[Mark, ...]] = {
     "camera": (_camera,), "picture": (_picture,), "file": (_file,), "box": (_box,),
     "bag": (_bag,), "cart": (_cart,), "hanger": (_hanger,), "question": (_question,),
     "alert": (_alert,), "ban": (_ban,), "gift": (_gift,), "tag": (_tag,), "hidden": (_eye,),
-    "clock": (_clock,), "upload": (_upload, _plus), "place": (_pin,), "empty": (_sad, _search, _cloud),
+    "clock": (_clock,), "upload": (_upload, _plus), "place": (_pin,),
+    "empty": (_sad, _search, _cloud),
     "shop": (_store,),
 }  # fmt: skip
 
@@ -307,7 +359,10 @@ def cross_out(rng: np.random.Generator, mask: Image.Image, style: str) -> Image.
         pen.circle(50, 50, 49, width=w)
         inner = Image.new("L", (side, side))
         share = between(rng, 0.55, 0.68)
-        small = mask.resize((max(1, round(mask.width * share)), max(1, round(mask.height * share))), Image.Resampling.BILINEAR)
+        small = mask.resize(
+            (max(1, round(mask.width * share)), max(1, round(mask.height * share))),
+            Image.Resampling.BILINEAR,
+        )
         inner.paste(small, ((side - small.width) // 2, (side - small.height) // 2))
         mask, reach = inner, 34.0
     else:

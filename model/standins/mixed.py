@@ -37,13 +37,31 @@ def _banner(rng: np.random.Generator, sheet: Sheet, resources: Resources, words:
     bar = Sheet(sheet.picture, tone)
     if chance(rng, 0.8):
         ImageDraw.Draw(sheet.picture).rectangle((0, y, w, y + high), fill=tone)
-        write(rng, bar, resources, words, (0.85, high / h * 0.6), (0.5, (y + high / 2) / h), ink_on(rng, tone, 80), tilt=False)
+        write(
+            rng,
+            bar,
+            resources,
+            words,
+            (0.85, high / h * 0.6),
+            (0.5, (y + high / 2) / h),
+            ink_on(rng, tone, 80),
+            tilt=False,
+        )
         return
     band = Image.new("L", (round(w * 1.5), round(high)), 255)
     turn = pick(rng, (35.0, 45.0, -35.0))
     over = band.rotate(turn, Image.Resampling.BILINEAR, expand=True)
     ink(sheet.picture, over, ((w - over.width) // 2, (h - over.height) // 2), tone, 0.9)
-    write(rng, bar, resources, words, (0.6, high / h * 0.6), (0.5, 0.5), ink_on(rng, tone, 80), tilt=False)
+    write(
+        rng,
+        bar,
+        resources,
+        words,
+        (0.6, high / h * 0.6),
+        (0.5, 0.5),
+        ink_on(rng, tone, 80),
+        tilt=False,
+    )
 
 
 def draw_mixed(rng: np.random.Generator, resources: Resources) -> tuple[Image.Image, str, Words]:
@@ -52,7 +70,9 @@ def draw_mixed(rng: np.random.Generator, resources: Resources) -> tuple[Image.Im
     sheet = draw_ground(rng, resources)
     if min(sheet.picture.size) < 64:  # no room for both
         scale = 96 / min(sheet.picture.size)
-        sheet.picture = sheet.picture.resize((round(sheet.picture.width * scale), round(sheet.picture.height * scale)))
+        sheet.picture = sheet.picture.resize(
+            (round(sheet.picture.width * scale), round(sheet.picture.height * scale))
+        )
     w, h = sheet.picture.size
     colour = sheet.ink(rng)
     words = notice(rng, resources)
@@ -65,7 +85,14 @@ def draw_mixed(rng: np.random.Generator, resources: Resources) -> tuple[Image.Im
         other = colour
     if family == "banner":
         side = round(min(w, h) * between(rng, 0.4, 0.7))
-        put_icon(rng, sheet, _mask(rng, resources, "icon", side), ((w - side) // 2, (h - side) // 2), colour, plain=True)
+        put_icon(
+            rng,
+            sheet,
+            _mask(rng, resources, "icon", side),
+            ((w - side) // 2, (h - side) // 2),
+            colour,
+            plain=True,
+        )
         _banner(rng, sheet, resources, words)
         return sheet.picture, f"mixed/{family}", words
     if w > 1.8 * h or (w > h and chance(rng, 0.15)):  # beside each other
@@ -73,7 +100,16 @@ def draw_mixed(rng: np.random.Generator, resources: Resources) -> tuple[Image.Im
         x = round(w * between(rng, 0.04, 0.12))
         put_icon(rng, sheet, _mask(rng, resources, family, side), (x, (h - side) // 2), colour)
         left = (x + side) / w
-        write(rng, sheet, resources, words, ((0.95 - left) * 0.9, between(rng, 0.3, 0.65)), (left + (1 - left) / 2, 0.5), other, tilt=False)
+        write(
+            rng,
+            sheet,
+            resources,
+            words,
+            ((0.95 - left) * 0.9, between(rng, 0.3, 0.65)),
+            (left + (1 - left) / 2, 0.5),
+            other,
+            tilt=False,
+        )
         return sheet.picture, f"mixed/{family}", words
     big = between(rng, 0.25, 0.58)
     side = max(14, round(min(w, h * 1.2) * big))
@@ -89,5 +125,14 @@ def draw_mixed(rng: np.random.Generator, resources: Resources) -> tuple[Image.Im
     mask = _mask(rng, resources, family, max(12, side))
     put_icon(rng, sheet, mask, ((w - mask.width) // 2, round(y * h)), colour)
     middle = (y + side / h + gap + high / 2) if above else top + high / 2
-    write(rng, sheet, resources, words, (between(rng, 0.45, 0.92), high), (0.5, middle), mix(other, colour, 0.5), tilt=False)
+    write(
+        rng,
+        sheet,
+        resources,
+        words,
+        (between(rng, 0.45, 0.92), high),
+        (0.5, middle),
+        mix(other, colour, 0.5),
+        tilt=False,
+    )
     return sheet.picture, f"mixed/{family}", words

@@ -102,14 +102,14 @@ def ink_on(rng: np.random.Generator, ground: Colour, at_least: float = 12.0) -> 
         ground: the colour (or mean colour) under the ink.
         at_least: least difference in luma, of 255; busy grounds need more.
     """
-    style = weighted(rng, {"faint": 0.28, "middle": 0.3, "strong": 0.27, "colour": 0.15})
+    style = weighted(rng, {"faint": 0.21, "middle": 0.33, "strong": 0.31, "colour": 0.15})
     if style == "colour":
         for _ in range(6):
             colour = brand_colour(rng)
             if abs(luma(colour) - luma(ground)) >= max(at_least, 40):
                 return colour
         style = "strong"
-    low, high = {"faint": (12.0, 45.0), "middle": (45.0, 130.0), "strong": (130.0, 255.0)}[style]
+    low, high = {"faint": (14.0, 45.0), "middle": (45.0, 130.0), "strong": (130.0, 255.0)}[style]
     step = log_between(rng, max(low, at_least), max(high, at_least + 1))
     room = max(luma(ground), 255 - luma(ground))
     return _shifted(ground, min(step, room), rng, 0.0 if chance(rng, 0.5) else 1.0)

@@ -20,8 +20,10 @@ from model.standins.silhouettes import SILHOUETTES, draw_silhouette
 NOTICES: dict[str, tuple[str, ...]] = {**NOTICES_LATIN, **NOTICES_OTHER}
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 # Icons of goods stand for silhouettes as well; both share the shapes drawn here.
-_CONCEPT_SILHOUETTE = {"goods": ("garment", "shoe", "bottle", "car", "furniture", "gadget", "thing"),
-                       "person": ("person",)}  # fmt: skip
+_CONCEPT_SILHOUETTE = {
+    "goods": tuple(name for name in SILHOUETTES if name != "person"),
+    "person": ("person",),
+}
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,11 @@ def _stack(rng: np.random.Generator, side: int) -> Image.Image:
     turn = float(rng.uniform(6, 18)) * (1 if chance(rng, 0.5) else -1)
     out = Image.new("L", (side, side))
     slanted = back.rotate(turn, Image.Resampling.BILINEAR, expand=True)
-    out.paste(slanted, ((side - slanted.width) // 2 + side // 12, (side - slanted.height) // 2 - side // 12), slanted)
+    out.paste(
+        slanted,
+        ((side - slanted.width) // 2 + side // 12, (side - slanted.height) // 2 - side // 12),
+        slanted,
+    )
     at = ((side - inner) // 2 - side // 12, (side - inner) // 2 + side // 12)
     box = front.getbbox() or (0, 0, inner, inner)
     out.paste(0, (at[0] + box[0] - 2, at[1] + box[1] - 2, at[0] + box[2] + 2, at[1] + box[3] + 2))
@@ -90,6 +96,8 @@ def _stack(rng: np.random.Generator, side: int) -> Image.Image:
 def _opened(path: Path) -> Image.Image:
     with Image.open(path) as picture:
         picture.draft("RGB", (320, 320))
+        if picture.mode == "P":  # its transparency may be a table, which only RGBA can hold
+            picture = picture.convert("RGBA")
         small = picture.convert("RGB")
     small.thumbnail((320, 320))
     return small
@@ -133,12 +141,17 @@ def load_resources(
             raise StandinError(f"{folder} is not a folder")
     faces = find_faces(fonts)
     if fonts and not faces:
-        raise StandinError(f"no font file (.ttf, .otf, .ttc, .woff) in {', '.join(map(str, fonts))}")
+        raise StandinError(
+            f"no font file (.ttf, .otf, .ttc, .woff) in {', '.join(map(str, fonts))}"
+        )
     found = find_icons(icons)
     if icons and not found:
         raise StandinError(f"no icon (.svg) in {', '.join(map(str, icons))}")
     pictures = sorted(
-        p for folder in photographs for p in Path(folder).rglob("*") if p.suffix.lower() in _PICTURES
+        p
+        for folder in photographs
+        for p in Path(folder).rglob("*")
+        if p.suffix.lower() in _PICTURES
     )
     if photographs and not pictures:
         raise StandinError(f"no photograph in {', '.join(map(str, photographs))}")

@@ -15,7 +15,12 @@ def _tones(rng: np.random.Generator) -> tuple[Colour, Colour, Colour, Colour]:
     if style == 0:
         sky = grey(whole(rng, 205, 245))
         step = between(rng, 12, 45)
-        return sky, pick(rng, (WHITE, grey(sky[0] - step))), grey(sky[0] - step), grey(sky[0] - 2 * step)
+        return (
+            sky,
+            pick(rng, (WHITE, grey(sky[0] - step))),
+            grey(sky[0] - step),
+            grey(sky[0] - 2 * step),
+        )
     if style == 1:
         hue, strength = between(rng, 0.52, 0.66), between(rng, 0.08, 0.35)
         sky = hsv(hue, strength, 0.98)
@@ -47,14 +52,20 @@ def draw_scene(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
         peaks = [(-0.2 * w, h * 1.3), (-0.2 * w, h * 0.85)]
         for i in range(n):
             peak = w * (i + between(rng, 0.25, 0.75)) / n
-            peaks += [(peak, h * between(rng, low, high)), (w * (i + 1) / n, h * between(rng, high, 0.95))]
+            peaks += [
+                (peak, h * between(rng, low, high)),
+                (w * (i + 1) / n, h * between(rng, high, 0.95)),
+            ]
         peaks += [(1.2 * w, h * 0.85), (1.2 * w, h * 1.3)]
         draw.polygon(smooth(peaks, 5) if round_hills else peaks, fill=tone)
     for _ in range(whole(rng, 0, 2) if chance(rng, 0.3) else 0):
         cx, cy = w * between(rng, 0.1, 0.9), h * between(rng, 0.1, 0.35)
         for k in range(3):
             s = min(w, h) * between(rng, 0.04, 0.08)
-            draw.ellipse((cx + k * s - s, cy - s * 0.7, cx + k * s + s, cy + s * 0.7), fill=mix(sky, WHITE, 0.75))
+            draw.ellipse(
+                (cx + k * s - s, cy - s * 0.7, cx + k * s + s, cy + s * 0.7),
+                fill=mix(sky, WHITE, 0.75),
+            )
     return picture.reduce(over) if over > 1 else picture
 
 
@@ -69,8 +80,13 @@ def put_print(rng: np.random.Generator, sheet: Sheet) -> None:
     for i in range(whole(rng, 1, 3), 0, -1):
         paper = Image.new("RGB", (side, tall), mix(WHITE, BLACK, between(rng, 0, 0.06)))
         inner = (max(4, side - 2 * m), max(4, tall - m - foot))
-        paper.paste(draw_scene(rng, inner) if i == 1 else grey(whole(rng, 180, 235)), (m, m, m + inner[0], m + inner[1]))
-        ImageDraw.Draw(paper).rectangle((0, 0, side - 1, tall - 1), outline=grey(whole(rng, 170, 220)))
+        paper.paste(
+            draw_scene(rng, inner) if i == 1 else grey(whole(rng, 180, 235)),
+            (m, m, m + inner[0], m + inner[1]),
+        )
+        ImageDraw.Draw(paper).rectangle(
+            (0, 0, side - 1, tall - 1), outline=grey(whole(rng, 170, 220))
+        )
         angle = turn + (i - 1) * between(rng, 8, 20)
         mask = Image.new("L", paper.size, 255).rotate(angle, Image.Resampling.BICUBIC, expand=True)
         paper = paper.rotate(angle, Image.Resampling.BICUBIC, expand=True)

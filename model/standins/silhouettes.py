@@ -20,11 +20,28 @@ def _person(pen: Pen, rng: np.random.Generator) -> None:
     head, y = between(rng, 15, 21), between(rng, 28, 36)
     shoulder, wide = y + head + between(rng, 6, 12), between(rng, 32, 44)
     if chance(rng, 0.3):  # long hair
-        pen.polygon(smooth(_mirrored([(50, y - head - 4), (50 + head + 4, y - 4), (50 + head + 6, y + head + 8), (58, y + head)])))
+        pen.polygon(
+            smooth(
+                _mirrored(
+                    [
+                        (50, y - head - 4),
+                        (50 + head + 4, y - 4),
+                        (50 + head + 6, y + head + 8),
+                        (58, y + head),
+                    ]
+                )
+            )
+        )
     pen.circle(50, y, head)
     if chance(rng, 0.6):
         pen.box(44, y + head - 5, 56, shoulder + 4)
-    pen.polygon(smooth(_mirrored([(50, shoulder), (50 + wide * 0.7, shoulder + 7), (50 + wide, 88), (50 + wide, 100)])))
+    pen.polygon(
+        smooth(
+            _mirrored(
+                [(50, shoulder), (50 + wide * 0.7, shoulder + 7), (50 + wide, 88), (50 + wide, 100)]
+            )
+        )
+    )
     pen.box(50 - wide, 94, 50 + wide, 100)
 
 
@@ -52,31 +69,82 @@ def _tshirt(pen: Pen, rng: np.random.Generator) -> None:
     if chance(rng, 0.3):
         sleeve = between(rng, 70, 82)
     hem, waist = between(rng, 84, 95), between(rng, 22, 26)
-    right: list[Point] = [(50, 20), (62, 11), (76, 15), (97 if sleeve < 60 else 94, sleeve), (97 - cuff, sleeve + 7), (50 + waist, 40), (50 + jitter(rng, waist, 0.1), hem), (50, hem)]
+    right: list[Point] = [
+        (50, 20),
+        (62, 11),
+        (76, 15),
+        (97 if sleeve < 60 else 94, sleeve),
+        (97 - cuff, sleeve + 7),
+        (50 + waist, 40),
+        (50 + jitter(rng, waist, 0.1), hem),
+        (50, hem),
+    ]
     pen.polygon(_mirrored(right))
     pen.polygon(smooth([(38, 10), (50, 24), (62, 10), (50, 8)]), tone=0)
 
 
 def _dress(pen: Pen, rng: np.random.Generator) -> None:
     flare, hem = between(rng, 24, 40), between(rng, 80, 96)
-    right: list[Point] = [(50, 20), (58, 6), (62, 6), (64, 22), (59, 42), (50 + flare, hem), (50, hem + 2)]
+    right: list[Point] = [
+        (50, 20),
+        (58, 6),
+        (62, 6),
+        (64, 22),
+        (59, 42),
+        (50 + flare, hem),
+        (50, hem + 2),
+    ]
     pen.polygon(_mirrored(right))
 
 
 def _trousers(pen: Pen, rng: np.random.Generator) -> None:
     leg, foot = between(rng, 20, 27), between(rng, 12, 18)
     low = between(rng, 55, 94)
-    right: list[Point] = [(50, 6), (50 + leg - 2, 6), (50 + leg + 3, low), (50 + leg + 3 - foot, low), (50, 32)]
+    right: list[Point] = [
+        (50, 6),
+        (50 + leg - 2, 6),
+        (50 + leg + 3, low),
+        (50 + leg + 3 - foot, low),
+        (50, 32),
+    ]
     pen.polygon(_mirrored(right))
 
 
 def _shoe(pen: Pen, rng: np.random.Generator) -> None:
     if chance(rng, 0.3):  # a heel
-        pen.polygon(smooth([(12, 30), (26, 34), (50, 58), (78, 66), (94, 74), (90, 80), (60, 78), (40, 66), (22, 52)]))
+        pen.polygon(
+            smooth(
+                [
+                    (12, 30),
+                    (26, 34),
+                    (50, 58),
+                    (78, 66),
+                    (94, 74),
+                    (90, 80),
+                    (60, 78),
+                    (40, 66),
+                    (22, 52),
+                ]
+            )
+        )
         pen.polygon([(13, 32), (22, 50), (20, 84), (15, 84)])
         return
     toe, top = between(rng, 52, 60), between(rng, 22, 32)
-    pen.polygon(smooth([(10, top), (30, top - 3), (42, top + 12), (58, toe - 8), (84, toe), (95, toe + 12), (92, 76), (10, 76), (7, 50)]))
+    pen.polygon(
+        smooth(
+            [
+                (10, top),
+                (30, top - 3),
+                (42, top + 12),
+                (58, toe - 8),
+                (84, toe),
+                (95, toe + 12),
+                (92, 76),
+                (10, 76),
+                (7, 50),
+            ]
+        )
+    )
     pen.box(6, 78, 95, between(rng, 84, 88), 4)
     for i in range(whole(rng, 0, 4)):
         pen.line([(40 + 6 * i, 40 + 4 * i), (48 + 6 * i, 34 + 4 * i)], 2.2, tone=0)
@@ -86,7 +154,14 @@ def _bottle(pen: Pen, rng: np.random.Generator) -> None:
     body, neck = between(rng, 14, 24), between(rng, 5, 9)
     neck_end, shoulder = between(rng, 20, 32), between(rng, 36, 48)
     pen.box(50 - neck - 1, 4, 50 + neck + 1, 12, 2)
-    right: list[Point] = [(50, 10), (50 + neck, 10), (50 + neck, neck_end), (50 + body, shoulder), (50 + body, 94), (50, 96)]
+    right: list[Point] = [
+        (50, 10),
+        (50 + neck, 10),
+        (50 + neck, neck_end),
+        (50 + body, shoulder),
+        (50 + body, 94),
+        (50, 96),
+    ]
     pen.polygon(_mirrored(right))
     if chance(rng, 0.5):
         pen.box(50 - body + 3, 58, 50 + body - 3, 80, 1, tone=pick(rng, (0, 140)))
@@ -101,7 +176,21 @@ def _jar(pen: Pen, rng: np.random.Generator) -> None:
 def _car(pen: Pen, rng: np.random.Generator) -> None:
     roof, bonnet = between(rng, 28, 38), between(rng, 48, 54)
     back = between(rng, 12, 26)
-    pen.polygon(smooth([(back, bonnet), (back + 14, roof), (62, roof), (76, bonnet), (95, bonnet + 7), (95, 72), (5, 72), (5, bonnet + 2)], 3))
+    pen.polygon(
+        smooth(
+            [
+                (back, bonnet),
+                (back + 14, roof),
+                (62, roof),
+                (76, bonnet),
+                (95, bonnet + 7),
+                (95, 72),
+                (5, 72),
+                (5, bonnet + 2),
+            ],
+            3,
+        )
+    )
     pen.polygon([(back + 9, bonnet), (back + 17, roof + 5), (46, roof + 5), (46, bonnet)], tone=0)
     pen.polygon([(50, bonnet), (50, roof + 5), (60, roof + 5), (70, bonnet)], tone=0)
     for x in (25.0, 75.0):

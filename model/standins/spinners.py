@@ -10,14 +10,32 @@ from model.standins.resources import Resources
 from model.standins.surface import Pen, ink, place
 from model.standins.texts import Words, write
 
-SPINNER_FAMILIES = {"ring": 0.24, "dots": 0.2, "spokes": 0.2, "bars": 0.1, "arrows": 0.1, "gear": 0.05,
-                    "hourglass": 0.05, "progress": 0.06}  # fmt: skip
-_LOADING = ("Loading...", "Loading", "Please wait", "Please wait...", "LOADING", "Processing", "50%", "99%", "0%")
+SPINNER_FAMILIES = {
+    "ring": 0.24,
+    "dots": 0.2,
+    "spokes": 0.2,
+    "bars": 0.1,
+    "arrows": 0.1,
+    "gear": 0.05,
+    "hourglass": 0.05,
+    "progress": 0.06,
+}
+_LOADING = (
+    "Loading...",
+    "Loading",
+    "Please wait",
+    "Please wait...",
+    "LOADING",
+    "Processing",
+    "50%",
+    "99%",
+    "0%",
+)
 
 
-def _tail(rng: np.random.Generator, i: int, n: int) -> int:
+def _tail(i: int, n: int) -> int:
     """Tone of the i-th of n parts: bright at the head, fading along the tail."""
-    return round(255 * (0.12 + 0.88 * ((i + 1) / n) ** 1.2))
+    return round(255 * (0.12 + 0.88 * float(((i + 1) / n) ** 1.2)))
 
 
 def _ring(pen: Pen, rng: np.random.Generator) -> None:
@@ -31,10 +49,14 @@ def _ring(pen: Pen, rng: np.random.Generator) -> None:
         pen.arc(50, 50, 47, start, start + span, w)
         if chance(rng, 0.6):
             for a in (np.radians(start), np.radians(start + span)):
-                pen.circle(50 + (47 - w / 2) * float(np.cos(a)), 50 + (47 - w / 2) * float(np.sin(a)), w / 2)
+                pen.circle(
+                    50 + (47 - w / 2) * float(np.cos(a)),
+                    50 + (47 - w / 2) * float(np.sin(a)),
+                    w / 2,
+                )
     elif style == "fade":
         for i in range(48):
-            pen.arc(50, 50, 47, start + i * 7, start + i * 7 + 8, w, tone=_tail(rng, i, 48))
+            pen.arc(50, 50, 47, start + i * 7, start + i * 7 + 8, w, tone=_tail(i, 48))
     else:
         pen.arc(50, 50, 47, start, start + span, w * 0.7)
         pen.arc(50, 50, 47 - w, start + 180, start + 180 + span, w * 0.7)
@@ -46,24 +68,42 @@ def _dots(pen: Pen, rng: np.random.Generator) -> None:
         n = whole(rng, 3, 5)
         for i in range(n):
             x = 50 + (i - (n - 1) / 2) * 84 / n
-            pen.circle(x, 50 + between(rng, -8, 8) * (n == 3), 84 / n * between(rng, 0.2, 0.42), tone=_tail(rng, whole(rng, 0, n - 1), n))
+            pen.circle(
+                x,
+                50 + between(rng, -8, 8) * (n == 3),
+                84 / n * between(rng, 0.2, 0.42),
+                tone=_tail(whole(rng, 0, n - 1), n),
+            )
         return
     start, big = between(rng, 0, 2 * np.pi), between(rng, 5, 10)
     grow, fade = chance(rng, 0.5), chance(rng, 0.7)
     for i in range(n):
         a = start + 2 * np.pi * i / n
         r = big * ((i + 1) / n if grow else 0.9)
-        pen.circle(50 + 39 * float(np.cos(a)), 50 + 39 * float(np.sin(a)), max(r, 1.0), tone=_tail(rng, i, n) if fade or not grow else 255)
+        pen.circle(
+            50 + 39 * float(np.cos(a)),
+            50 + 39 * float(np.sin(a)),
+            max(r, 1.0),
+            tone=_tail(i, n) if fade or not grow else 255,
+        )
 
 
 def _spokes(pen: Pen, rng: np.random.Generator) -> None:
     n = pick(rng, (8, 10, 12, 12, 12, 16, 24))
-    start, w, inner = between(rng, 0, 2 * np.pi), between(rng, 3, 10) * 12 / max(n, 9), between(rng, 18, 30)
+    start, w, inner = (
+        between(rng, 0, 2 * np.pi),
+        between(rng, 3, 10) * 12 / max(n, 9),
+        between(rng, 18, 30),
+    )
     flat = chance(rng, 0.2)
     for i in range(n):
         a = start + 2 * np.pi * i / n
         c, s = float(np.cos(a)), float(np.sin(a))
-        pen.line([(50 + inner * c, 50 + inner * s), (50 + 44 * c, 50 + 44 * s)], w, tone=255 if flat else _tail(rng, i, n))
+        pen.line(
+            [(50 + inner * c, 50 + inner * s), (50 + 44 * c, 50 + 44 * s)],
+            w,
+            tone=255 if flat else _tail(i, n),
+        )
 
 
 def _bars(pen: Pen, rng: np.random.Generator) -> None:
@@ -75,11 +115,25 @@ def _bars(pen: Pen, rng: np.random.Generator) -> None:
         cell = 84 / m
         for i in range(m * m):
             x, y = 8 + i % m * cell, 8 + i // m * cell
-            pen.box(x, y, x + cell * 0.85, y + cell * 0.85, between(rng, 0, 6), tone=_tail(rng, whole(rng, 0, 5), 6))
+            pen.box(
+                x,
+                y,
+                x + cell * 0.85,
+                y + cell * 0.85,
+                between(rng, 0, 6),
+                tone=_tail(whole(rng, 0, 5), 6),
+            )
         return
     for i in range(n):
         half = 12 + 30 * (0.5 + 0.5 * float(np.sin(phase + i)))
-        pen.box(5 + i * step, 50 - half, 5 + i * step + step * 0.6, 50 + half, between(rng, 0, step * 0.3), tone=_tail(rng, whole(rng, n // 2, n), n + 1))
+        pen.box(
+            5 + i * step,
+            50 - half,
+            5 + i * step + step * 0.6,
+            50 + half,
+            between(rng, 0, step * 0.3),
+            tone=_tail(whole(rng, n // 2, n), n + 1),
+        )
 
 
 def _arrows(pen: Pen, rng: np.random.Generator) -> None:
@@ -92,7 +146,13 @@ def _arrows(pen: Pen, rng: np.random.Generator) -> None:
         r = 42 - w / 2
         tip = np.radians(a0 + span + 26)
         c, s = float(np.cos(a)), float(np.sin(a))
-        pen.polygon([(50 + (r + w * 1.4) * c, 50 + (r + w * 1.4) * s), (50 + r * float(np.cos(tip)), 50 + r * float(np.sin(tip))), (50 + (r - w * 1.4) * c, 50 + (r - w * 1.4) * s)])
+        pen.polygon(
+            [
+                (50 + (r + w * 1.4) * c, 50 + (r + w * 1.4) * s),
+                (50 + r * float(np.cos(tip)), 50 + r * float(np.sin(tip))),
+                (50 + (r - w * 1.4) * c, 50 + (r - w * 1.4) * s),
+            ]
+        )
 
 
 def _gear(pen: Pen, rng: np.random.Generator) -> None:
@@ -120,14 +180,37 @@ def _progress(pen: Pen, rng: np.random.Generator) -> None:
     if chance(rng, 0.4):  # a barber's pole
         pen.box(3, 50 - high, 97, 50 + high, high, tone=110)
         for i in range(0, 94, 16):
-            pen.polygon([(6 + i, 50 + high - 1), (12 + i, 50 - high + 1), (20 + i, 50 - high + 1), (14 + i, 50 + high - 1)])
+            pen.polygon(
+                [
+                    (6 + i, 50 + high - 1),
+                    (12 + i, 50 - high + 1),
+                    (20 + i, 50 - high + 1),
+                    (14 + i, 50 + high - 1),
+                ]
+            )
         return
-    pen.box(3, 50 - high, 97, 50 + high, high * between(rng, 0, 1), tone=80 if chance(rng, 0.6) else 255, width=0 if chance(rng, 0.6) else 2)
+    pen.box(
+        3,
+        50 - high,
+        97,
+        50 + high,
+        high * between(rng, 0, 1),
+        tone=80 if chance(rng, 0.6) else 255,
+        width=0 if chance(rng, 0.6) else 2,
+    )
     pen.box(3, 50 - high, 3 + done, 50 + high, high * between(rng, 0, 1))
 
 
-_DRAWINGS = {"ring": _ring, "dots": _dots, "spokes": _spokes, "bars": _bars, "arrows": _arrows, "gear": _gear,
-             "hourglass": _hourglass, "progress": _progress}  # fmt: skip
+_DRAWINGS = {
+    "ring": _ring,
+    "dots": _dots,
+    "spokes": _spokes,
+    "bars": _bars,
+    "arrows": _arrows,
+    "gear": _gear,
+    "hourglass": _hourglass,
+    "progress": _progress,
+}
 
 
 def draw_spinner(rng: np.random.Generator, resources: Resources) -> tuple[Image.Image, str, Words]:
@@ -135,7 +218,9 @@ def draw_spinner(rng: np.random.Generator, resources: Resources) -> tuple[Image.
     family = weighted(rng, SPINNER_FAMILIES)
     sheet: Sheet = draw_ground(rng, resources)
     w, h = sheet.picture.size
-    share = between(rng, 0.5, 0.98) if min(w, h) < 80 or chance(rng, 0.45) else between(rng, 0.1, 0.45)
+    share = (
+        between(rng, 0.5, 0.98) if min(w, h) < 80 or chance(rng, 0.45) else between(rng, 0.1, 0.45)
+    )
     side = max(14, round(min(w, h) * share * sheet.room))
     pen = Pen(side)
     _DRAWINGS[family](pen, rng)
@@ -146,5 +231,14 @@ def draw_spinner(rng: np.random.Generator, resources: Resources) -> tuple[Image.
     words = Words("", "")
     if share < 0.4 and min(w, h) > 70 and chance(rng, 0.3):
         words = Words(pick(rng, _LOADING), "en")
-        write(rng, sheet, resources, words, (0.5, 0.1), (0.5, min(0.92, (at[1] + side) / h + 0.1)), mix(colour, sheet.colour, 0.2), tilt=False)
+        write(
+            rng,
+            sheet,
+            resources,
+            words,
+            (0.5, 0.1),
+            (0.5, min(0.92, (at[1] + side) / h + 0.1)),
+            mix(colour, sheet.colour, 0.2),
+            tilt=False,
+        )
     return sheet.picture, f"spinner/{family}", words

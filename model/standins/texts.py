@@ -9,21 +9,45 @@ from model.standins.chance import between, chance, pick, weighted, whole
 from model.standins.fonts import SHAPED, script_of
 from model.standins.grounds import Sheet, draw_ground
 from model.standins.lettering import choose_setting, recase, ring_mask, words_mask
-from model.standins.names import shop
+from model.standins.names import listed, shop
 from model.standins.palette import BLACK, Colour, brand_colour, ink_on, mix, second_ink
 from model.standins.resources import NOTICES, Resources
 from model.standins.surface import Pen, ink, ink_with_effects, place
 
 # How often a language is drawn: what shops are written in, with every other language in reach.
-_COMMON = {"en": 14.0, "de": 3.0, "fr": 3.0, "es": 3.0, "ru": 3.0, "pt": 2.5, "it": 2.5, "zh": 2.5,
-           "ja": 2.5, "ar": 2.0, "fa": 2.0, "he": 2.0, "pl": 2.0, "nl": 2.0, "ko": 2.0, "tr": 2.0,
-           "hi": 1.5, "th": 1.5, "el": 1.5, "uk": 1.5, "vi": 1.5, "ro": 1.5, "cs": 1.5}  # fmt: skip
-_LABELS = ("IMAGE", "PHOTO", "PICTURE", "N/A", "?", "NO IMG", "IMG", "No Pic", "404", "NULL", "none", "...", "Photo", "image",
-           "no-image", "noimage.jpg", "placeholder.png", "default", "TBD", "tba", "n.a.", "Thumb", "LOGO", "Logo here",
-           "Your logo", "AD", "Banner", "Test", "Dummy", "demo", "Sample", "Lorem ipsum", "no_photo", "[image]", "IMAGE 1",
-           "Product image", "Product", "Item", "Featured image", "x", "404 image", "Error loading image", "No cover", "NO\nIMAGE",
-           "NO\nPHOTO", "NO IMAGE\nAVAILABLE", "IMAGE\nCOMING\nSOON", "Photo\nComing Soon", "Image\nNot\nAvailable")  # fmt: skip
-_SOON = {"en": ("Coming soon", "Image coming soon", "Photo coming soon", "New product photo coming soon", "Available soon")}
+_COMMON = {
+    "en": 14.0,
+    "de": 3.0,
+    "fr": 3.0,
+    "es": 3.0,
+    "ru": 3.0,
+    "pt": 2.5,
+    "it": 2.5,
+    "zh": 2.5,
+    "ja": 2.5,
+    "ar": 2.0,
+    "fa": 2.0,
+    "he": 2.0,
+    "pl": 2.0,
+    "nl": 2.0,
+    "ko": 2.0,
+    "tr": 2.0,
+    "hi": 1.5,
+    "th": 1.5,
+    "el": 1.5,
+    "uk": 1.5,
+    "vi": 1.5,
+    "ro": 1.5,
+    "cs": 1.5,
+}
+_LABELS = listed("""
+    IMAGE; PHOTO; PICTURE; N/A; ?; NO IMG; IMG; No Pic; 404; NULL; none; ...; Photo; image;
+    no-image; noimage.jpg; placeholder.png; default; TBD; tba; n.a.; Thumb; LOGO; Logo here;
+    Your logo; AD; Banner; Test; Dummy; demo; Sample; Lorem ipsum; no_photo; [image]; IMAGE 1;
+    Product image; Product; Item; Featured image; x; 404 image; Error loading image; No cover;
+    NO\nIMAGE; NO\nPHOTO; NO IMAGE\nAVAILABLE; IMAGE\nCOMING\nSOON; Photo\nComing Soon;
+    Image\nNot\nAvailable
+""")
 
 
 @dataclass(frozen=True)
@@ -50,24 +74,55 @@ def notice(rng: np.random.Generator, resources: Resources) -> Words:
     face = resources.fonts.table.get(script_of(language), ())
     options = NOTICES[language]
     if len(face) == 1:  # the built-in font: only what it has letters for
-        options = tuple(text for text in options if face[0].covers(text.replace("|", ""))) or ("No image",)
+        options = tuple(text for text in options if face[0].covers(text.replace("|", ""))) or (
+            "No image",
+        )
     text = pick(rng, options)
     return Words(recase(rng, text, language), language)
 
 
 def size_in_words(rng: np.random.Generator) -> str:
     """ "640 × 480" in the ways that placeholder services write it."""
-    w = pick(rng, (100, 150, 200, 250, 300, 320, 350, 400, 500, 600, 640, 800, 1024, 1200, 1920, whole(rng, 16, 2000)))
-    h = w if chance(rng, 0.4) else pick(rng, (100, 150, 200, 240, 300, 400, 480, 600, 768, 1080, whole(rng, 16, 2000)))
+    w = pick(
+        rng,
+        (
+            100,
+            150,
+            200,
+            250,
+            300,
+            320,
+            350,
+            400,
+            500,
+            600,
+            640,
+            800,
+            1024,
+            1200,
+            1920,
+            whole(rng, 16, 2000),
+        ),
+    )
+    h = (
+        w
+        if chance(rng, 0.4)
+        else pick(rng, (100, 150, 200, 240, 300, 400, 480, 600, 768, 1080, whole(rng, 16, 2000)))
+    )
     sign = pick(rng, ("x", " x ", "×", " × ", "X", " X ", "*"))
     return f"{w}{sign}{h}" + pick(rng, ("", "", "", "", "px", " px", "\nIMAGE", "\n1:1", ".png"))
 
 
 def write(
-    rng: np.random.Generator, sheet: Sheet, resources: Resources, words: Words,
-    share: tuple[float, float] | None = None, centre: tuple[float, float] | None = None,
-    colour: Colour | None = None, tilt: bool = True,
-) -> bool:  # fmt: skip
+    rng: np.random.Generator,
+    sheet: Sheet,
+    resources: Resources,
+    words: Words,
+    share: tuple[float, float] | None = None,
+    centre: tuple[float, float] | None = None,
+    colour: Colour | None = None,
+    tilt: bool = True,
+) -> bool:
     """Write words on a sheet; False if no face has their letters.
 
     Args:
@@ -92,8 +147,14 @@ def write(
     # Thin strokes fade: letters of a few pixels need darker ink than a big headline.
     needed = 70.0 if mask.height < 9 * (1 + mask.height / max(1, mask.width) * 3) else 0.0
     if tilt and chance(rng, 0.08):
-        mask = mask.rotate(pick(rng, (45.0, 30.0, -45.0, 15.0, 90.0, between(rng, -30, 30))), Image.Resampling.BICUBIC, expand=True)
-        mask.thumbnail((max(8, round(w * 0.96)), max(8, round(h * 0.96))), Image.Resampling.BILINEAR)
+        mask = mask.rotate(
+            pick(rng, (45.0, 30.0, -45.0, 15.0, 90.0, between(rng, -30, 30))),
+            Image.Resampling.BICUBIC,
+            expand=True,
+        )
+        mask.thumbnail(
+            (max(8, round(w * 0.96)), max(8, round(h * 0.96))), Image.Resampling.BILINEAR
+        )
     at = place(rng, sheet.picture, mask)
     if centre is not None:
         at = (round(w * centre[0] - mask.width / 2), round(h * centre[1] - mask.height / 2))
@@ -102,9 +163,12 @@ def write(
 
 
 def stamp(
-    rng: np.random.Generator, sheet: Sheet, resources: Resources, words: Words,
+    rng: np.random.Generator,
+    sheet: Sheet,
+    resources: Resources,
+    words: Words,
     figure: Image.Image | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Words in a ring, a prohibition sign or a box set at a slant, like a rubber stamp.
 
     With a ``figure`` (the ink mask of a square) that stands in the ring and nothing is prohibited.
@@ -113,9 +177,16 @@ def stamp(
     side = round(min(w, h) * between(rng, 0.6, 0.97))
     colour = sheet.ink(rng)
     other = "ban" if figure is None else "slant"
-    style = weighted(rng, {other: 0.45, "ring": 0.3, "slant": 0.25} if figure is None else {"ring": 0.6, "slant": 0.4})
+    style = weighted(
+        rng,
+        {other: 0.45, "ring": 0.3, "slant": 0.25}
+        if figure is None
+        else {"ring": 0.6, "slant": 0.4},
+    )
     setting = choose_setting(rng, resources.fonts, words.text.replace("|", ""), words.script)
-    if style == "ring" and (setting is None or words.script in SHAPED or side < 70 or "\n" in words.text):
+    if style == "ring" and (
+        setting is None or words.script in SHAPED or side < 70 or "\n" in words.text
+    ):
         style = other
     pen = Pen(side)
     at = ((w - side) // 2, (h - side) // 2)
@@ -124,7 +195,9 @@ def stamp(
         ink(sheet.picture, pen.mask(), at, colour)
         ink(sheet.picture, ring_mask(rng, setting, words.text, side), at, colour)
         if figure is None:
-            figure = resources.icon(rng, pick(rng, ("camera", "picture", "picture-off", "question")), 160)
+            figure = resources.icon(
+                rng, pick(rng, ("camera", "picture", "picture-off", "question")), 160
+            )
         inner = figure.resize((round(side * 0.42),) * 2, Image.Resampling.BILINEAR)
         ink(sheet.picture, inner, (at[0] + round(side * 0.29), at[1] + round(side * 0.29)), colour)
     elif style == "ban":
@@ -132,8 +205,9 @@ def stamp(
         bar = between(rng, 5, 11)
         pen.line([(17, 17), (83, 83)], bar)
         ink(sheet.picture, pen.mask(), at, mix(colour, sheet.colour, between(rng, 0, 0.5)))
-        write(rng, sheet, resources, words, (side / w * between(rng, 0.66, 0.95), side / h * 0.3), (0.5, 0.5),
-              ink_on(rng, sheet.colour, 110), tilt=False)  # fmt: skip
+        share = (side / w * between(rng, 0.66, 0.95), side / h * 0.3)
+        dark = ink_on(rng, sheet.colour, 110)
+        write(rng, sheet, resources, words, share, (0.5, 0.5), dark, tilt=False)
     else:
         box = (round(side * 0.8), max(10, round(side * 0.3)))
         mask = words_mask(rng, resources.fonts, words.text, words.script, box)
@@ -142,7 +216,9 @@ def stamp(
         m = max(3, round(mask.height * between(rng, 0.15, 0.4)))
         framed = Image.new("L", (mask.width + 2 * m, mask.height + 2 * m))
         draw = ImageDraw.Draw(framed)
-        draw.rounded_rectangle((0, 0, framed.width - 1, framed.height - 1), m * 0.6, outline=255, width=max(1, m // 3))
+        draw.rounded_rectangle(
+            (0, 0, framed.width - 1, framed.height - 1), m * 0.6, outline=255, width=max(1, m // 3)
+        )
         framed.paste(mask, (m, m), mask)
         framed = framed.rotate(between(rng, -35, 35), Image.Resampling.BICUBIC, expand=True)
         framed.thumbnail((w, h))
@@ -159,29 +235,81 @@ def cover(rng: np.random.Generator, sheet: Sheet) -> Sheet:
     draw = ImageDraw.Draw(sheet.picture)
     if chance(rng, 0.6):
         off = max(1, round(wide * 0.02))
-        draw.rectangle((x0 + off, y0 + off, x0 + wide + off, y0 + high + off), fill=mix(sheet.colour, BLACK, 0.3))
-    draw.rounded_rectangle((x0, y0, x0 + wide, y0 + high), wide * between(rng, 0, 0.05), fill=colour, outline=mix(colour, BLACK, 0.4))
+        draw.rectangle(
+            (x0 + off, y0 + off, x0 + wide + off, y0 + high + off),
+            fill=mix(sheet.colour, BLACK, 0.3),
+        )
+    draw.rounded_rectangle(
+        (x0, y0, x0 + wide, y0 + high),
+        wide * between(rng, 0, 0.05),
+        fill=colour,
+        outline=mix(colour, BLACK, 0.4),
+    )
     if chance(rng, 0.7):
         x = x0 + wide * between(rng, 0.06, 0.12)
-        draw.line((x, y0, x, y0 + high), fill=mix(colour, BLACK, 0.25), width=max(1, round(wide * 0.012)))
+        draw.line(
+            (x, y0, x, y0 + high), fill=mix(colour, BLACK, 0.25), width=max(1, round(wide * 0.012))
+        )
     return Sheet(sheet.picture, colour)
 
 
-TEXT_FAMILIES = {"notice": 0.52, "size": 0.1, "label": 0.1, "shop": 0.09, "stamp": 0.05, "cover": 0.05,
-                 "two-lines": 0.06, "tiled": 0.03}  # fmt: skip
-_SMALL_PRINT = ("Please check back later", "Please call for details", "www.{}.com", "info@{}.com", "{}", "We apologise for the inconvenience",
-                "Check back soon!", "Thank you for your patience", "© {}", "ID {n}", "Ref. {n}", "Tel. 0{n}")  # fmt: skip
+TEXT_FAMILIES = {
+    "notice": 0.52,
+    "size": 0.1,
+    "label": 0.1,
+    "shop": 0.09,
+    "stamp": 0.05,
+    "cover": 0.05,
+    "two-lines": 0.06,
+    "tiled": 0.03,
+}
+_SMALL_PRINT = listed("""
+    Please check back later; Please call for details; www.{}.com; info@{}.com; {};
+    We apologise for the inconvenience; Check back soon!; Thank you for your patience; © {};
+    ID {n}; Ref. {n}; Tel. 0{n}
+""")
 
 
 def stacked(
-    rng: np.random.Generator, sheet: Sheet, resources: Resources, upper: Words, lower: Words, even: bool = True
-) -> None:  # fmt: skip
+    rng: np.random.Generator,
+    sheet: Sheet,
+    resources: Resources,
+    upper: Words,
+    lower: Words,
+    even: bool = True,
+) -> None:
     """Two pieces of writing, one above the other, alike or the second in smaller letters."""
     colour = sheet.ink(rng)
     wide = between(rng, 0.4, 0.85)
-    write(rng, sheet, resources, upper, (wide, 0.3), (0.5, 0.34 if even else 0.42), colour, tilt=False)
+    write(
+        rng, sheet, resources, upper, (wide, 0.3), (0.5, 0.34 if even else 0.42), colour, tilt=False
+    )
     other = colour if even or sheet.busy else second_ink(rng, sheet.colour, colour)
-    write(rng, sheet, resources, lower, (wide * (1.0 if even else 0.7), 0.3 if even else 0.1), (0.5, 0.66 if even else 0.68), other, tilt=False)
+    write(
+        rng,
+        sheet,
+        resources,
+        lower,
+        (wide * (1.0 if even else 0.7), 0.3 if even else 0.1),
+        (0.5, 0.66 if even else 0.68),
+        other,
+        tilt=False,
+    )
+
+
+def pair(
+    rng: np.random.Generator, sheet: Sheet, resources: Resources, name: Words, words: Words
+) -> None:
+    """A name and words under it or over it, each in its own face and tone."""
+    colour = sheet.ink(rng)
+    other = colour if sheet.busy else second_ink(rng, sheet.colour, colour)
+    first, above = between(rng, 0.25, 0.4), chance(rng, 0.6)
+    low = first if above else 1 - first
+    write(
+        rng, sheet, resources, name, (between(rng, 0.4, 0.85), 0.3), (0.5, low), other, tilt=False
+    )
+    rest = (between(rng, 0.4, 0.85), 0.25)
+    write(rng, sheet, resources, words, rest, (0.5, 0.68 if above else 0.32), colour, tilt=False)
 
 
 def tiled(rng: np.random.Generator, sheet: Sheet, resources: Resources, words: Words) -> None:
@@ -210,19 +338,19 @@ def draw_text(rng: np.random.Generator, resources: Resources) -> tuple[Image.Ima
     words = notice(rng, resources)
     if family == "size":
         text = size_in_words(rng)
-        words = Words(text if "latin" in resources.fonts.table and resources.fonts.choose(rng, text, "latin") else text.replace("×", "x"), "")
+        words = Words(
+            text
+            if "latin" in resources.fonts.table and resources.fonts.choose(rng, text, "latin")
+            else text.replace("×", "x"),
+            "",
+        )
         write(rng, sheet, resources, words, tilt=False)
     elif family == "label":
         words = Words(pick(rng, _LABELS), "en")
         write(rng, sheet, resources, words)
     elif family == "shop":
         name = Words(shop(rng).replace("®", "").replace("™", ""), "en")
-        colour = sheet.ink(rng)
-        first = between(rng, 0.25, 0.4)
-        top = chance(rng, 0.6)
-        write(rng, sheet, resources, name, (between(rng, 0.4, 0.85), 0.3), (0.5, first if top else 1 - first),
-              second_ink(rng, sheet.colour, colour) if not sheet.busy else colour, tilt=False)  # fmt: skip
-        write(rng, sheet, resources, words, (between(rng, 0.4, 0.85), 0.25), (0.5, 0.68 if top else 0.32), colour, tilt=False)
+        pair(rng, sheet, resources, name, words)
         words = Words(f"{name.text}\n{words.text}", words.language)
     elif family == "stamp":
         stamp(rng, sheet, resources, words)
@@ -232,13 +360,27 @@ def draw_text(rng: np.random.Generator, resources: Resources) -> tuple[Image.Ima
         if chance(rng, 0.5):
             below = notice(rng, resources)
         else:
-            text = pick(rng, _SMALL_PRINT).format(shop(rng).split(" ")[0].strip("®™").lower(), n=whole(rng, 10000, 99999999))
-            below = Words(text if resources.fonts.choose(rng, text, "latin") else "Please check back later", "en")
-        stacked(rng, sheet, resources, words, below, even=below.language != "en" or chance(rng, 0.3))
+            text = pick(rng, _SMALL_PRINT).format(
+                shop(rng).split(" ")[0].strip("®™").lower(), n=whole(rng, 10000, 99999999)
+            )
+            below = Words(
+                text if resources.fonts.choose(rng, text, "latin") else "Please check back later",
+                "en",
+            )
+        stacked(
+            rng, sheet, resources, words, below, even=below.language != "en" or chance(rng, 0.3)
+        )
         words = Words(f"{words.text}\n{below.text}", words.language)
     elif family == "cover":
         book = cover(rng, sheet)
-        write(rng, book, resources, words, (between(rng, 0.3, 0.45), between(rng, 0.2, 0.6)), tilt=False)
+        write(
+            rng,
+            book,
+            resources,
+            words,
+            (between(rng, 0.3, 0.45), between(rng, 0.2, 0.6)),
+            tilt=False,
+        )
     else:
         write(rng, sheet, resources, words)
     return sheet.picture, f"text/{family}", words
