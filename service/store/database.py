@@ -165,10 +165,12 @@ def translate(error: Exception, where: str) -> StoreError:
 
 
 def _unstorable(context: ExceptionContext) -> None:
-    """Drivers let Python's own errors on a parameter through: a lone surrogate, a huge integer."""
+    """Drivers let Python's own errors on a parameter through: a huge integer, NaN in JSON."""
     cause = context.original_exception
-    if isinstance(cause, UnicodeError | OverflowError):
+    if isinstance(cause, ValueError | OverflowError):
         raise InvalidRecord(f"a value cannot be stored: {cause}") from cause
+    if isinstance(cause, TypeError):
+        raise StoreDefect(f"a value of a kind that cannot be stored: {cause}") from cause
 
 
 def _json(value: object) -> str:

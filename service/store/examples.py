@@ -65,7 +65,7 @@ def members_at(session: Session, category_id: str, version: int) -> list[Member]
         .where(MembershipRow.category_id == category_id, in_set_at(version))
         .order_by(ExampleRow.id)
     )
-    return [Member(*row) for row in session.execute(query).tuples()]
+    return [Member(*row) for row in session.execute(query)]
 
 
 def add(
@@ -251,7 +251,7 @@ def _known(session: Session, category_id: str, hashes: Sequence[str]) -> dict[st
             ExampleRow.category_id == category_id,
             ExampleRow.sha256.in_(hashes[start : start + 500]),
         )
-        for example_id, sha, model, embedding in session.execute(query).tuples():
+        for example_id, sha, model, embedding in session.execute(query):
             found[sha] = Member(example_id, sha, "", model, embedding)
     return found
 

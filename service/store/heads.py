@@ -90,7 +90,7 @@ class HeadReader:
                     VersionRow.model_sha256,
                 ).where(tuple_(VersionRow.category_id, VersionRow.number).in_(missing))
             )
-            for category_id, number, state, learner, model in loaded.tuples():
+            for category_id, number, state, learner, model in loaded:
                 payload = Payload(state, learner, model)
                 payloads[category_id, number] = payload
                 self.payloads.put((category_id, number), payload)
@@ -116,7 +116,7 @@ class HeadReader:
             select(CategoryRow.id, CategoryRow.version).where(
                 CategoryRow.tenant == tenant, CategoryRow.name == name
             )
-        ).tuples().one_or_none() or ("", 0)
+        ).one_or_none() or ("", 0)
         if not 1 <= version <= latest:
             return EMPTY
         matrix = self.matrices.get((category_id, version))

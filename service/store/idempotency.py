@@ -115,7 +115,7 @@ def purge(session: Session, now: datetime, limit: int) -> int:
         .where(IdempotencyRow.expires < now, IdempotencyRow.lease_until < now)
         .limit(limit)
     )
-    keys = session.execute(oldest).tuples().all()
+    keys = session.execute(oldest).all()
     for tenant, operation, name in keys:
         session.execute(
             delete(IdempotencyRow)

@@ -31,7 +31,7 @@ def stale_models(session: Session, current_sha256: str) -> list[StaleModel]:
     )
     counts: dict[tuple[str, str], list[int]] = {}
     for column, rows in enumerate((heads, examples)):
-        for tenant, model, count in rows.tuples():
+        for tenant, model, count in rows:
             counts.setdefault((tenant, model or ""), [0, 0])[column] = count
     return [
         StaleModel(tenant, model, categories, examples_)

@@ -130,6 +130,8 @@ class NewExample:
             raise InvalidRecord(f"label must be placeholder or real, got {self.label!r}")
         if len(self.sha256) != 64 or set(self.sha256) - set("0123456789abcdef"):
             raise InvalidRecord("sha256 must be 64 lower-case hexadecimal digits")
+        if not (0 < self.width < 2**31 and 0 < self.height < 2**31):
+            raise InvalidRecord(f"no picture is {self.width} x {self.height} pixels")
         if self.embedding.ndim != 1 or not self.embedding.size:
             raise InvalidRecord(f"embedding must be one vector, got shape {self.embedding.shape}")
         if not np.isfinite(self.embedding).all():

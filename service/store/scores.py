@@ -52,7 +52,7 @@ def purge(session: Session, before: datetime, limit: int) -> int:
         .order_by(ScoreRecordRow.created)
         .limit(limit)
     )
-    keys = session.execute(oldest).tuples().all()
+    keys = session.execute(oldest).all()
     for start in range(0, len(keys), CHUNK):
         chunk = keys[start : start + CHUNK]
         session.execute(

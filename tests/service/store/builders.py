@@ -1,0 +1,80 @@
+"""Pictures and adaptations for the store's tests: everything follows from a number."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from service.store import Adaptation, Label, NewExample
+
+DIM = 16
+MODEL = "a" * 64
+OTHER_MODEL = "b" * 64
+
+
+def sha(number: int) -> str:
+    return hashlib.sha256(f"picture {number}".encode()).hexdigest()
+
+
+def embedding(number: int, dim: int = DIM) -> np.ndarray:
+    return np.random.default_rng(number).standard_normal(dim).astype(np.float32)
+
+
+def thumbnail(number: int) -> bytes:
+    return f"webp {number}".encode() * 50
+
+
+def picture(
+    number: int, label: Label = "real", *, dim: int = DIM, model_sha256: str = ""
+) -> NewExample:
+    return NewExample(
+        label=label,
+        sha256=sha(number),
+        width=100 + number,
+        height=80,
+        format="JPEG",
+        embedding=embedding(number, dim),
+        thumbnail=thumbnail(number),
+        model_sha256=model_sha256,
+    )
+
+
+def digest(embeddings: np.ndarray, is_placeholder: np.ndarray) -> bytes:
+    """Of a labelled set, whatever its order."""
+    rows = sorted(
+        row.astype("<f4").tobytes() + bytes([flag])
+        for row, flag in zip(embeddings, is_placeholder.tolist(), strict=True)
+    )
+    return hashlib.sha256(b"".join(rows)).digest()
+
+
+def digest_of(labels: Mapping[int, str]) -> bytes:
+    """The same, from picture numbers and labels."""
+    numbers = list(labels)
+    return digest(
+        np.array([embedding(number) for number in numbers]).reshape(len(numbers), DIM),
+        np.array([labels[number] == "placeholder" for number in numbers], np.bool_),
+    )
+
+
+def adapt(embeddings: np.ndarray, is_placeholder: np.ndarray) -> Adaptation:
+    """A learner whose state tells exactly which set it was given."""
+    assert embeddings.dtype == np.float32
+    assert embeddings.ndim == 2
+    assert is_placeholder.dtype == np.bool_
+    assert is_placeholder.shape == embeddings.shape[:1]
+    return Adaptation(
+        state=digest(embeddings, is_placeholder),
+        learner="digest",
+        model_sha256=MODEL,
+        quality={"examples": len(embeddings)},
+    )
+
+
+def adapt_with(model_sha256: str):
+    def adapt_other(embeddings: np.ndarray, is_placeholder: np.ndarray) -> Adaptation:
+        return Adaptation(digest(embeddings, is_placeholder), "digest", model_sha256, None)
+
+    return adapt_other
