@@ -16,15 +16,16 @@ RUN for name in PIP_INDEX_URL PIP_FIND_LINKS; do \
     PIP_NO_CACHE_DIR=1 TORCH="$TORCH" scripts/install.sh /opt/standin requirements.lock
 
 FROM ${BASE}
-WORKDIR /app
 COPY --from=dependencies /opt/standin /opt/standin
-COPY model model
-COPY service service
-COPY docker/healthcheck.py docker/
-COPY LICENSE ./
-# Bytecode is written now: at run time the image may be mounted read-only.
-RUN /opt/standin/bin/python -m compileall -q model service \
+# Installed, with its bytecode written now: at run time the image may be mounted read-only.
+COPY pyproject.toml README.md LICENSE /tmp/standin/
+COPY model /tmp/standin/model
+COPY service /tmp/standin/service
+RUN /opt/standin/bin/python -m pip install --no-cache-dir --no-index --no-deps \
+      --no-build-isolation --disable-pip-version-check /tmp/standin \
+    && rm -rf /tmp/standin \
     && mkdir /data && chown 10001:10001 /data
+COPY docker/healthcheck.py /opt/standin/
 
 ENV PATH=/opt/standin/bin:$PATH \
     PYTHONUNBUFFERED=1 \
@@ -35,10 +36,11 @@ ENV PATH=/opt/standin/bin:$PATH \
     STANDIN_PORT=8000 \
     STANDIN_DATA_DIR=/data
 # No STANDIN_ALLOW_UNAUTHENTICATED here: whoever runs the image decides who may reach it.
+WORKDIR /data
 USER 10001:10001
 VOLUME /data
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "docker/healthcheck.py"]
-CMD ["python", "-m", "service"]
+    CMD ["python", "/opt/standin/healthcheck.py"]
+CMD ["standin"]

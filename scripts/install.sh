@@ -78,4 +78,9 @@ install_torch
 # The locks are whole, so nothing is resolved here: what is installed is what the file says. Only
 # torchvision's Python parts are used (model/torchvision_ops.py), so any build of it will do.
 "${pip[@]}" install --quiet --no-deps --require-hashes --requirement "$lock"
+# The checkout itself, so that scripts/ and notebooks find model and service. (The image has none
+# yet when its dependencies are installed.)
+if [ -f pyproject.toml ]; then
+  "${pip[@]}" install --quiet --no-deps --no-build-isolation --editable .
+fi
 if [ "$build" = cpu ]; then "${pip[@]}" check; fi
