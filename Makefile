@@ -15,7 +15,7 @@ one_thread := OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev serve test test-slow test-postgres test-browser check format \
-        train-smoke evaluate bench contact-sheet results-picture lock docker-build clean
+        train-smoke evaluate bench contact-sheet results-picture readme lock docker-build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 18
@@ -71,6 +71,9 @@ contact-sheet: $(dev) ## draw the generator's contact sheet for docs/generator.m
 
 results-picture: $(dev) ## draw the picture of results in README.md
 	$(python) scripts/results_picture.py
+
+readme: $(dev) ## run README.md's session and write what it answers into README.md
+	STANDIN_TEST_WRITE_README=1 $(python) -m pytest -q tests/test_readme.py
 
 lock: ## resolve pyproject.toml into the lock files again (UPGRADE=1 moves every pin)
 	UPGRADE=$(UPGRADE) scripts/lock.sh $(or $(PYTHON),python3.11)
