@@ -1,0 +1,206 @@
+"""Measure released weights against the plain baseline, and write docs/benchmarks.md.
+
+    python scripts/evaluate.py --data DIR/products --data DIR/placeholders \\
+        --validation DIR/placeholders_validation --fonts DIR --icons DIR --episodes 600
+
+Folders hold pictures and a manifest.csv, as for training; what the rule of model.holdout keeps out
+is measured on, the rest is what the baseline is fitted to. Folders given by --validation are
+measured on whole. The baseline is logistic regression on frozen ImageNet features: zero-shot
+fitted to the training split, in tasks to the support set; on the very same pictures and tasks.
+
+Stop it with Ctrl-C or kill it; the same command goes on where it was. Without --data it measures
+on drawn pictures alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from model.encoder import Encoder, choose_device
+from model.errors import StandinError
+from model.imagenet import BACKBONE, SHA256, imagenet_encoder
+from model.reports import document, plots
+from model.reports.drawn import Wanted, draw_items
+from model.reports.pool import Item, collect, folders_in
+from model.reports.run import Candidate, Settings, measure
+from model.standins import builtin_resources, load_resources
+from model.weights import find_card, load_weights, restore
+
+# Of pictures that no training draws: its seeds are small numbers.
+_DRAWN_SEED = 1_000_003
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the measurement; the exit status."""
+    args = _arguments(argv)
+    try:
+        _evaluate(args)
+    except StandinError as error:
+        print(f"evaluate: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nstopped; the same command goes on from {args.cache}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    many: dict[str, Any] = {"type": Path, "action": "append", "default": [], "metavar": "DIR"}
+    parser.add_argument("--data", "--standins", **many, help="with a manifest, or of such folders")
+    parser.add_argument("--validation", **many, help="as --data, nothing of it was trained on")
+    parser.add_argument("--weights", type=Path, help="a card (default: the released weights)")
+    parser.add_argument("--also", **many, help="further cards to measure beside them")
+    parser.add_argument("--baseline", choices=["imagenet"], default="imagenet")
+    parser.add_argument("--drawn", type=int, default=800, help="pictures to draw, 0 for none")
+    parser.add_argument("--fonts", **many, help="for drawing (default: built-in resources)")
+    parser.add_argument("--icons", **many)
+    parser.add_argument("--episodes", type=int, default=600, help="of each condition")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cache", type=Path, default=Path("runs/evaluate"))
+    parser.add_argument("--out", type=Path, default=Path("docs"), help="where the report goes")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--threads", type=int, default=2, help="of torch, on a CPU")
+    return parser.parse_args(argv)
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    device = choose_device(args.device)
+    torch.set_num_threads(args.threads)
+    candidates = _candidates(args, device)
+    items = _items(args, candidates[0].encoder.image_size)
+    settings = Settings(
+        episodes=args.episodes, seed=args.seed, cache=args.cache, workers=args.threads
+    )
+    with _Bars() as bars:
+        result = measure(items, candidates, settings, bars.tell)
+    out: Path = args.out
+    name = f"accuracy-{candidates[0].name}-{candidates[0].encoder.precision}"
+    name += f"-torch{version('torch').split('+')[0]}-{device.type}.json"
+    about = _about(args, candidates, device, f"results/{name}")
+    result = {"about": about, **result}
+    (out / "results").mkdir(parents=True, exist_ok=True)
+    text = json.dumps(_rounded(result), indent=1, allow_nan=False)
+    (out / "results" / name).write_text(text + "\n", encoding="utf-8")
+    drawn = plots.draw_all(result, out / "images")
+    document.write(
+        out / "benchmarks.md", result, {key: f"images/{file}" for key, file in drawn.items()}
+    )
+    print(f"{out / 'benchmarks.md'}, {out / 'results' / name}")
+
+
+def _candidates(args: argparse.Namespace, device: torch.device) -> list[Candidate]:
+    """The release that is judged, others beside it, the frozen ImageNet features last."""
+    found: list[Candidate] = []
+    for path in (args.weights, *args.also):
+        card, tensors = load_weights(find_card(path))
+        net, learner = restore(card, tensors)
+        encoder = Encoder(net, card.image_size, device)
+        found.append(Candidate(card.name, card.name, card.sha256, encoder, learner))
+    size = found[0].encoder.image_size
+    frozen = Encoder(imagenet_encoder(), size, device)
+    found.append(Candidate("imagenet", "ImageNet features", f"{BACKBONE} {SHA256}", frozen))
+    return found
+
+
+def _items(args: argparse.Namespace, image_size: int) -> list[Item]:
+    data = [folder for given in args.data for folder in folders_in(given)]
+    validation = [folder for given in args.validation for folder in folders_in(given)]
+    items = list(tqdm(collect(data, validation), desc="manifests", unit=" pictures"))
+    if args.drawn:
+        resources = builtin_resources()
+        if args.fonts or args.icons:
+            resources = load_resources(args.fonts, args.icons, [])
+        wanted = Wanted(
+            seed=_DRAWN_SEED + args.seed,
+            held_out=args.drawn,
+            # The baseline learns from drawn pictures only where it has no real ones.
+            training=0 if data else args.drawn,
+            image_size=image_size,
+        )
+        with _Bars() as bars:
+            items += draw_items(
+                resources, wanted, args.cache, lambda done, total: bars.tell("drawing", done, total)
+            )
+    return items
+
+
+class _Bars:
+    """One progress bar after the other, as the measurement tells what it is doing."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm[Any] | None = None
+
+    def __enter__(self) -> _Bars:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def tell(self, what: str, done: int, total: int) -> None:
+        """Move on; another name begins another bar."""
+        if self._bar is None or self._bar.desc != f"{what}: ":
+            if self._bar is not None:
+                self._bar.close()
+            self._bar = tqdm(desc=what, total=total, smoothing=0.05, mininterval=0.5)
+        self._bar.update(done - self._bar.n)
+
+
+def _about(
+    args: argparse.Namespace, candidates: Sequence[Candidate], device: torch.device, results: str
+) -> dict[str, Any]:
+    cuda = device.type == "cuda"
+    machine = torch.cuda.get_device_name(device) if cuda else f"{os.cpu_count()} cores, CPU"
+    packages = ("torch", "timm", "numpy", "scikit-learn", "pillow")
+    return {
+        "command": _command(args),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "machine": machine,
+        "versions": {"Python": platform.python_version()} | {p: version(p) for p in packages},
+        "weights": candidates[0].name,
+        "weights_sha256": candidates[0].sha256,
+        "precision": candidates[0].encoder.precision,
+        "episodes": args.episodes,
+        "seed": args.seed,
+        "results": results,
+    }
+
+
+def _command(args: argparse.Namespace) -> str:
+    """The command with the folders' names alone: where they lie on this machine is nobody's."""
+    words = ["python scripts/evaluate.py"]
+    for option in ("data", "validation", "weights", "also", "fonts", "icons"):
+        given = getattr(args, option) or []
+        words += [f"--{option} {p.name}" for p in (given if isinstance(given, list) else [given])]
+    words += [f"--{option} {getattr(args, option)}" for option in ("drawn", "episodes", "seed")]
+    return " \\\n    ".join(words)
+
+
+def _rounded(value: Any) -> Any:
+    """Six digits are more than any interval here supports; NaN becomes null."""
+    if isinstance(value, float):
+        return round(value, 6) if value == value else None
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(each) for each in value]
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())
