@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from PIL import ImageDraw, ImageFont, features
@@ -74,6 +74,7 @@ def can_shape() -> bool:
     return bool(features.check("raqm") and features.check("fribidi"))
 
 
+@runtime_checkable
 class Face(Protocol):
     """Something that can set a line of words."""
 
