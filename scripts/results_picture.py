@@ -40,8 +40,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--samples", type=Path, default=ROOT / "docs" / "samples")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images" / "results.webp")
+    parser.add_argument("--weights", type=Path, help="model card; default: the shipped weights")
     args = parser.parse_args()
-    standin = model.load()
+    standin = model.load(args.weights)
     categories = sorted(path for path in args.samples.iterdir() if path.is_dir())
     draw({path.name: (examples(path), score(standin, path)) for path in categories}, args.out)
     print(args.out)
@@ -68,11 +69,16 @@ def draw(
     categories: dict[str, tuple[dict[str, list[Path]], list[Scored]]],
     out: Path,
 ) -> None:
-    figure: Figure = plt.figure(figsize=(ACROSS * 1.35, 4.1 * len(categories)), dpi=110)
+    figure: Figure = plt.figure(figsize=(ACROSS * 1.35, 3.5 * len(categories)), dpi=110)
     parts = figure.subfigures(len(categories), 1, squeeze=False)[:, 0]
     for part, (name, (support, scored)) in zip(parts, categories.items(), strict=True):
         readable = [each for each in scored if not each.problem]
-        part.suptitle(f"category “{name}”", x=0.01, ha="left", weight="bold")
+        part.suptitle(
+            f"{name}: its examples, and other pictures before → after them",
+            x=0.01,
+            ha="left",
+            weight="bold",
+        )
         rows = part.subplots(2, ACROSS, gridspec_kw={"height_ratios": [0.62, 1]})
         part.subplots_adjust(0.01, 0.11, 0.99, 0.86, 0.12, 0.42)
         shown = [(path, label) for label, paths in support.items() for path in paths]
@@ -95,10 +101,14 @@ def draw(
 
 def show(axes: Axes, path: Path, colour: str) -> None:
     with Image.open(path) as picture:
-        axes.imshow(picture.convert("RGB"))
+        side = max(picture.size)
+        square = Image.new("RGB", (side, side), "white")
+        square.paste(
+            picture.convert("RGB"), ((side - picture.width) // 2, (side - picture.height) // 2)
+        )
+    axes.imshow(square)
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.set_anchor("C")
     for spine in axes.spines.values():
         spine.set_color(colour)
         spine.set_linewidth(2.5)
