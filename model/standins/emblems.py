@@ -173,6 +173,70 @@ def _leaf(pen: Pen, rng: np.random.Generator) -> None:
         pen.line([(50, y + 10), (34, y - 4)], 2.5, tone=0)
 
 
+def _facets(pen: Pen, rng: np.random.Generator) -> None:
+    """A cut stone: triangles from a point inside, each in another tone."""
+    n, turn = whole(rng, 4, 9), between(rng, 0, np.pi)
+    x, y = between(rng, 35, 65), between(rng, 35, 65)
+    corners = [
+        (50 + 46 * float(np.cos(turn + a)), 50 + 46 * float(np.sin(turn + a)))
+        for a in np.linspace(0, 2 * np.pi, n, endpoint=False)
+    ]
+    gap = chance(rng, 0.3)
+    for i in range(n):
+        tone = whole(rng, 90, 255)
+        pen.polygon([(x, y), corners[i], corners[(i + 1) % n]], tone)
+        if gap:
+            pen.line([(x, y), corners[i]], 1.6, tone=0)
+
+
+def _solid(pen: Pen, rng: np.random.Generator) -> None:
+    """A cone, a ball, a drum or a pyramid, shaded from one side."""
+    style, from_left = whole(rng, 0, 3), chance(rng, 0.5)
+    light, dark = whole(rng, 90, 150), 255
+    strips = 24
+    for i in range(strips):
+        share = i / (strips - 1)
+        tone = round(light + (dark - light) * (share if from_left else 1 - share))
+        x0, x1 = 10 + 80 * i / strips, 10 + 80 * (i + 1) / strips + 0.5
+        if style == 0:  # a cone: strips meet at the tip
+            sag = [85 + 9 * float(np.sin(np.pi * (x - 10) / 80)) for x in (x0, x1)]
+            pen.polygon([(50, 8), (x0, sag[0]), (x1, sag[1])], tone)
+        elif style == 1:  # a ball
+            half = [float(np.sqrt(max(0.0, 1 - ((x - 50) / 40) ** 2))) * 40 for x in (x0, x1)]
+            pen.polygon(
+                [(x0, 50 - half[0]), (x1, 50 - half[1]), (x1, 50 + half[1]), (x0, 50 + half[0])],
+                tone,
+            )
+        elif style == 2:  # a drum
+            bulge = [9 * float(np.sin(np.pi * (x - 10) / 80)) for x in (x0, x1)]
+            pen.polygon(
+                [
+                    (x0, 24 - bulge[0]),
+                    (x1, 24 - bulge[1]),
+                    (x1, 80 + bulge[1]),
+                    (x0, 80 + bulge[0]),
+                ],
+                tone,
+            )
+    if style == 2:
+        pen.polygon(smooth([(10, 24), (30, 16), (50, 14), (70, 16), (90, 24), (50, 34)]), light)
+    elif style == 3:
+        ridge = between(rng, 35, 65)
+        pen.polygon([(50, 10), (6, 84), (ridge, 94)], light)
+        pen.polygon([(50, 10), (ridge, 94), (94, 78)], dark)
+
+
+def _ribbon(pen: Pen, rng: np.random.Generator) -> None:
+    """A square on its corner with a band folded through it, in three tones."""
+    r = between(rng, 0, 14)
+    tilt = between(rng, 0.15, 0.4)
+    for x0, x1, tone in ((4.0, 48.0, 160), (52.0, 96.0, 255)):
+        pen.box(x0, 18, x1, 82, r, tone=tone)
+    pen.polygon([(4, 82 - 60 * tilt), (96, 18), (96, 18 + 40 * tilt), (4, 82)], tone=0)
+    band = between(rng, 14, 24)
+    pen.polygon([(8, 60), (92, 60 - band), (92, 60), (8, 60 + band)], tone=whole(rng, 90, 255))
+
+
 _EMBLEMS: tuple[Callable[[Pen, np.random.Generator], None], ...] = (
     _star,
     _petals,
@@ -185,6 +249,9 @@ _EMBLEMS: tuple[Callable[[Pen, np.random.Generator], None], ...] = (
     _wave,
     _shield,
     _leaf,
+    _facets,
+    _solid,
+    _ribbon,
 )
 
 

@@ -7,7 +7,9 @@ from model.standins.chance import between, chance, pick, weighted, whole
 from model.standins.grounds import Sheet, draw_ground, photolike
 from model.standins.names import brand, listed
 from model.standins.palette import WHITE, brand_colour, grey, ink_on, mix
+from model.standins.relief import glossy
 from model.standins.resources import Resources
+from model.standins.scenes import put_window
 from model.standins.surface import Pen, canvas_size, ink
 from model.standins.texts import Words, notice, write
 
@@ -142,6 +144,12 @@ def _page(rng: np.random.Generator, resources: Resources) -> tuple[Image.Image, 
     ):
         saying = "Not Found"
     words = Words(saying, _language(saying))
+    if min(sheet.picture.size) > 60 and chance(rng, 0.25):
+        window = put_window(rng, sheet)
+        write(rng, window, resources, Words(code, ""), (0.45, 0.3), (0.5, 0.54), tilt=False)
+        if chance(rng, 0.5):
+            write(rng, sheet, resources, words, (0.6, 0.1), (0.5, 0.92), tilt=False)
+        return sheet.picture, Words(f"{code} {saying}", words.language)
     colour = sheet.ink(rng)
     top = between(rng, 0.32, 0.45)
     if chance(rng, 0.3) and min(sheet.picture.size) > 90:
@@ -261,7 +269,10 @@ def _dialog(rng: np.random.Generator, resources: Resources) -> tuple[Image.Image
     pen = Pen(side)
     pen.circle(50, 50, 48)
     at = ((w - side) // 2, round((h - side) * pick(rng, (0.5, 0.5, 0.2))))
-    ink(sheet.picture, pen.mask(), at, tone)
+    if chance(rng, 0.45):
+        glossy(rng, sheet.picture, pen.mask(), at, tone)
+    else:
+        ink(sheet.picture, pen.mask(), at, tone)
     sign = Pen(side)
     if chance(rng, 0.5):
         sign.line([(33, 33), (67, 67)], between(rng, 6, 14))

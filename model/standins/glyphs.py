@@ -28,8 +28,8 @@ _STANDIN_WORDS: dict[str, str] = {
     "question": "question|help|unknown",
     "alert": "alert|exclamation|warning|error|bug",
     "ban": "<(ban|cancel|prohibit|forbidden|block|slash-circle|circle-slash|x-circle)>",
-    "empty": "ghost|mood-(sad|empty|confuzed)|frown|(emoticon|smiley)-(sad|x|blank)|unplug|plug-off|"
-    "link-off|search-off|file-search|(cloud|wifi|database)-(off|slash|x)|folder-open|inbox|cactus|"
+    "empty": "ghost|mood-(sad|empty|confuzed)|frown|(emoticon|smiley)-(sad|x|blank)|unplug|"
+    "plug-off|link-off|search-off|file-search|(cloud|wifi|database)-(off|slash|x)|folder-open|inbox|cactus|"
     "wind$|empty|zoom-(cancel|question)",
     "upload": "upload|cloud-arrow-up|add-a|plus-(circle|square|box)|(square|circle)-(dashed-)?plus",
     "clock": "<(clock|hourglass|timer|sand|watch-later)>",
@@ -56,6 +56,14 @@ _NEITHER = (
     "arrow|chevron|caret|align|number|letter|alpha-|alphabet|numeric|border|format-|text-|sort|"
     "column|row|indent|layout|bracket|code|math|axis|percent|quote|dots|menu|^abc|roman"
 )
+# A camera with a coin or a lock on it says something else than that a picture is missing.
+_QUALIFIED = (
+    "bitcoin|dollar|code|cog|heart|star|bolt|pin|lock|spark|share|pause|play|check|<ai>|edit|pencil|"
+    "pen|key|shield|gps|marker|account|text|music|spatial|selfie|video|cctv|security|webcam|film|"
+    "percent|settings|gear|flip|switch|timer|control|wireless|lightning|party|<up>|<down>|<left>|"
+    "<right>|up$|down$|sync|filter|size|move|auto|history|chart|screen|mirror|bookmark"
+)
+_PICTURED = frozenset(("camera", "picture-off", "gallery", "picture", "bag", "cart", "box", "tag"))
 
 
 def _pattern(words: str) -> re.Pattern[str]:
@@ -64,6 +72,7 @@ def _pattern(words: str) -> re.Pattern[str]:
 
 _COMPILED = tuple((concept, _pattern(words)) for concept, words in _STANDIN_WORDS.items())
 _PLAIN = _pattern(_NEITHER)
+_ODD = _pattern(_QUALIFIED)
 
 
 def concept_of(stem: str) -> str:
@@ -71,7 +80,7 @@ def concept_of(stem: str) -> str:
     name = re.sub(r"-(?:outline|fill|filled|bold|thin|light|duotone|variant|alt)$", "", stem)
     for concept, pattern in _COMPILED:
         if pattern.search(name):
-            return concept
+            return "" if concept in _PICTURED and _ODD.search(name) else concept
     return "" if _PLAIN.search(name) else "artwork"
 
 

@@ -7,10 +7,11 @@ from model.standins.chance import between, chance, pick, weighted, whole
 from model.standins.grounds import Sheet, draw_ground
 from model.standins.marks import cross_out
 from model.standins.palette import Colour, ink_on, luma, mix, second_ink
+from model.standins.relief import ink_with_effects
 from model.standins.resources import SILHOUETTES, Resources
 from model.standins.scenes import draw_scene, put_print
 from model.standins.silhouettes import draw_silhouette
-from model.standins.surface import Pen, ink, ink_with_effects, outline, place
+from model.standins.surface import Pen, ink, outline, place
 
 # Families of icons; the weights follow what shops show: cameras and pictures above all.
 ICON_FAMILIES: dict[str, float] = {

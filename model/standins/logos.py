@@ -12,8 +12,9 @@ from model.standins.grounds import Sheet, draw_ground
 from model.standins.lettering import choose_setting, recase, ring_mask, set_lines
 from model.standins.names import brand, initials, shop
 from model.standins.palette import Colour, brand_colour, ink_on, luma, mix, second_ink
+from model.standins.relief import ink_with_effects
 from model.standins.resources import Resources
-from model.standins.surface import Pen, ink, ink_with_effects
+from model.standins.surface import Pen, ink
 
 LOGO_FAMILIES = {
     "wordmark": 0.27,

@@ -96,9 +96,8 @@ def _stack(rng: np.random.Generator, side: int) -> Image.Image:
 def _opened(path: Path) -> Image.Image:
     with Image.open(path) as picture:
         picture.draft("RGB", (320, 320))
-        if picture.mode == "P":  # its transparency may be a table, which only RGBA can hold
-            picture = picture.convert("RGBA")
-        small = picture.convert("RGB")
+        # The transparency of a palette may be a table, which only RGBA can hold.
+        small = (picture.convert("RGBA") if picture.mode == "P" else picture).convert("RGB")
     small.thumbnail((320, 320))
     return small
 

@@ -4,8 +4,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from model.standins.chance import between, chance, pick, whole
-from model.standins.grounds import Sheet
-from model.standins.palette import BLACK, WHITE, Colour, grey, hsv, mix
+from model.standins.grounds import Sheet, photolike
+from model.standins.palette import BLACK, WHITE, Colour, brand_colour, grey, hsv, mix
 from model.standins.surface import smooth
 
 
@@ -69,6 +69,40 @@ def draw_scene(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     return picture.reduce(over) if over > 1 else picture
 
 
+def put_window(rng: np.random.Generator, sheet: Sheet) -> Sheet:
+    """A browser's window on the sheet, in flat colours with blots behind; what is inside it."""
+    w, h = sheet.picture.size
+    draw = ImageDraw.Draw(sheet.picture)
+    accent = brand_colour(rng) if chance(rng, 0.7) else grey(whole(rng, 90, 200))
+    if chance(rng, 0.6):
+        blot = [
+            (w * (0.5 + between(rng, 0.3, 0.5) * np.cos(a)), h * (0.5 + 0.45 * np.sin(a)))
+            for a in np.linspace(0, 2 * np.pi, 7, endpoint=False)
+        ]
+        draw.polygon(smooth(blot, 6), fill=mix(accent, sheet.colour, between(rng, 0.7, 0.9)))
+    wide, high = w * between(rng, 0.55, 0.8), h * between(rng, 0.5, 0.7)
+    x0, y0 = (w - wide) / 2, (h - high) / 2
+    bar, radius = high * between(rng, 0.12, 0.2), min(w, h) * between(rng, 0, 0.05)
+    inside = WHITE if chance(rng, 0.6) else mix(accent, WHITE, between(rng, 0.5, 0.9))
+    rim = mix(accent, BLACK, 0.5) if chance(rng, 0.5) else accent
+    line = max(1, round(min(w, h) * 0.012))
+    box = (x0, y0, x0 + wide, y0 + high)
+    draw.rounded_rectangle(box, radius, fill=inside, outline=rim, width=line)
+    draw.rounded_rectangle((x0, y0, x0 + wide, y0 + bar), radius, fill=rim)
+    for i in range(3):
+        x, r = x0 + bar * (0.6 + 0.6 * i), bar * 0.17
+        tone = WHITE if chance(rng, 0.7) else brand_colour(rng)
+        draw.ellipse((x - r, y0 + bar / 2 - r, x + r, y0 + bar / 2 + r), fill=tone)
+    for _ in range(whole(rng, 0, 4)):
+        x, y, r = w * rng.random(), h * rng.random(), min(w, h) * between(rng, 0.02, 0.09)
+        tone = mix(brand_colour(rng), sheet.colour, between(rng, 0, 0.6))
+        if chance(rng, 0.5):
+            draw.ellipse((x - r, y - r, x + r, y + r), fill=tone)
+        else:
+            draw.polygon([(x, y - r), (x + r, y + r), (x - r, y + r)], fill=tone)
+    return Sheet(sheet.picture, inside, room=0.55)
+
+
 def put_print(rng: np.random.Generator, sheet: Sheet) -> None:
     """A print with a white margin on the sheet, turned, perhaps upon another."""
     w, h = sheet.picture.size
@@ -80,8 +114,9 @@ def put_print(rng: np.random.Generator, sheet: Sheet) -> None:
     for i in range(whole(rng, 1, 3), 0, -1):
         paper = Image.new("RGB", (side, tall), mix(WHITE, BLACK, between(rng, 0, 0.06)))
         inner = (max(4, side - 2 * m), max(4, tall - m - foot))
+        print_ = photolike(rng, inner) if chance(rng, 0.3) else draw_scene(rng, inner)
         paper.paste(
-            draw_scene(rng, inner) if i == 1 else grey(whole(rng, 180, 235)),
+            print_ if i == 1 or chance(rng, 0.2) else grey(whole(rng, 180, 235)),
             (m, m, m + inner[0], m + inner[1]),
         )
         ImageDraw.Draw(paper).rectangle(

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from model.standins.chance import between, chance, log_between, pick, weighted
-from model.standins.palette import BLACK, WHITE, Colour, luma, mix
+from model.standins.palette import Colour
 
 Point = tuple[float, float]
 
@@ -85,54 +85,6 @@ def ink(
     if opacity < 1.0:
         mask = mask.point([round(v * opacity) for v in range(256)])
     picture.paste(colour, (at[0], at[1], at[0] + mask.width, at[1] + mask.height), mask)
-
-
-def ink_with_effects(
-    rng: np.random.Generator,
-    picture: Image.Image,
-    mask: Image.Image,
-    at: tuple[int, int],
-    colour: Colour,
-    ground: Colour,
-) -> None:
-    """Paint a mask, one time in seven with a gradient, a shadow, a glow or an emboss."""
-    style = weighted(
-        rng, {"flat": 0.86, "gradient": 0.04, "shadow": 0.05, "emboss": 0.03, "outline": 0.02}
-    )
-    if min(mask.size) < 12:
-        style = "flat"
-    if style in ("shadow", "outline"):
-        away = max(1, round(max(mask.size) * between(rng, 0.005, 0.03)))
-        grown = ImageChops.offset(_padded(mask, 3 * away), 0, 0)
-        soft = (
-            grown.filter(ImageFilter.MaxFilter(3))
-            if style == "outline"
-            else grown.filter(ImageFilter.GaussianBlur(away * between(rng, 0.3, 1.2)))
-        )
-        tone = BLACK if luma(ground) > 100 else mix(ground, WHITE, 0.5)
-        shift = 0 if style == "outline" else away
-        ink(
-            picture,
-            soft,
-            (at[0] - 3 * away + shift, at[1] - 3 * away + shift),
-            tone,
-            1.0 if style == "outline" else between(rng, 0.2, 0.6),
-        )
-    elif style == "emboss":
-        light = WHITE if luma(ground) < 245 else mix(ground, BLACK, 0.18)
-        ink(picture, mask, (at[0], at[1] + 1), light, 0.8)
-    if style == "gradient":
-        other = mix(colour, pick(rng, (WHITE, BLACK, ground)), between(rng, 0.2, 0.5))
-        fill = blend(colour, other, ramp(mask.size, between(rng, 0, 360)))
-        picture.paste(fill, at, mask)
-    else:
-        ink(picture, mask, at, colour)
-
-
-def _padded(mask: Image.Image, by: int) -> Image.Image:
-    out = Image.new("L", (mask.width + 2 * by, mask.height + 2 * by))
-    out.paste(mask, (by, by))
-    return out
 
 
 class Pen:
@@ -249,7 +201,6 @@ __all__ = [
     "blend",
     "canvas_size",
     "ink",
-    "ink_with_effects",
     "jitter",
     "outline",
     "place",

@@ -11,8 +11,9 @@ from model.standins.grounds import Sheet, draw_ground
 from model.standins.lettering import choose_setting, recase, ring_mask, words_mask
 from model.standins.names import listed, shop
 from model.standins.palette import BLACK, Colour, brand_colour, ink_on, mix, second_ink
+from model.standins.relief import ink_with_effects
 from model.standins.resources import NOTICES, Resources
-from model.standins.surface import Pen, ink, ink_with_effects, place
+from model.standins.surface import Pen, ink, place
 
 # How often a language is drawn: what shops are written in, with every other language in reach.
 _COMMON = {
