@@ -10,6 +10,8 @@ python := $(VENV)/bin/python
 pytest := $(python) -m pytest $(PYTEST_ARGS)
 runtime := $(VENV)/installed-$(TORCH)
 dev := $(VENV)/installed-$(TORCH)-dev
+# Of the command line alone: some shells export a HOST of their own.
+host := $(if $(filter command,$(firstword $(origin HOST))),--host $(HOST))
 # A figure measured with every core busy in every thread says nothing: one thread for each process.
 one_thread := OMP_NUM_THREADS=1
 
@@ -34,7 +36,7 @@ install: $(runtime) ## install what serving needs into .venv
 install-dev: $(dev) ## install what tests, checks and training need too
 
 serve: $(runtime) ## run the service on http://127.0.0.1:8000 (HOST=, PORT=)
-	exec $(python) -m service $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
+	exec $(python) -m service $(host) $(if $(PORT),--port $(PORT))
 
 test: $(dev) ## the quick tests: minutes on two cores
 	$(one_thread) $(pytest) -n 2 -m "not slow and not postgres and not browser"
