@@ -10,8 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import uvicorn
+from sqlalchemy.engine import make_url
 
+from model.encoder import choose_device
+from model.errors import DeviceError
 from service import problems, settings
+from service.app import create_app
+from service.memory import keep_freed_memory
+from service.runtime import plan_for
 from service.settings import Settings, SettingsError
 
 
@@ -37,12 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(chosen: Settings) -> int:
     """Listen, say so, and serve."""
-    # Here and not at the top: --help should not wait for torch.
-    from model.encoder import choose_device
-    from model.errors import DeviceError
-    from service.app import create_app
-    from service.runtime import plan_for
-
+    # Before any thread allocates.
+    keep_freed_memory()
     logging.basicConfig(
         level=chosen.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -105,8 +107,6 @@ def _listen(chosen: Settings) -> socket.socket:
 
 
 def _without_password(url: str) -> str:
-    from sqlalchemy.engine import make_url
-
     return make_url(url).render_as_string(hide_password=True)
 
 

@@ -1,7 +1,9 @@
 """What is waiting becomes batches: bytes in, embeddings out, shared by all requests.
 
 The event loop owns all state here, so there are no locks. Decoding runs in a small pool of
-threads, the encoder in one thread of its own. Pictures of several requests are taken in turns, so
+threads, the encoder in threads of its own: one for a GPU; on a CPU one for each core with one torch
+thread each, as two torch threads that wait for each other on busy cores are slower than one.
+Pictures of several requests are taken in turns, so
 that a request of 256 pictures does not stand in front of a request of one; a picture that several
 requests brought is computed once; and a picture whose requests have all gone is not computed.
 """
@@ -13,11 +15,13 @@ import base64
 import binascii
 import contextlib
 import hashlib
+import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -63,7 +67,7 @@ class Embedded:
 
 @dataclass(frozen=True)
 class Plan:
-    """How much at a time. Counts are of pictures, ``wait`` is in seconds."""
+    """How much at a time. ``batch``, ``queue`` and ``cache`` count pictures, ``wait`` seconds."""
 
     decode_threads: int
     encode_threads: int
@@ -97,18 +101,19 @@ class Embedder:
         self._limits = limits
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
-        self._decoders = ThreadPoolExecutor(plan.decode_threads, "standin-decode")
-        self._encoding = ThreadPoolExecutor(
-            1, "standin-encode", torch.set_num_threads, (plan.encode_threads,)
+        self._decoders = ThreadPoolExecutor(
+            plan.decode_threads, "decode", _call_this_thread, ("decode",)
         )
+        self._encoding = ThreadPoolExecutor(plan.encode_threads, "encode", _begin_encoding)
+        self._free = plan.encode_threads
         self._lanes: deque[deque[_Work]] = deque()
         self._works: dict[str, _Work] = {}
         self._ready: deque[_Work] = deque()
         self._decoding = 0
-        self._wake = asyncio.Event()
         self._cache: OrderedDict[str, Embedded] = OrderedDict()
         self._seconds_each = 0.05
-        self._batches = asyncio.create_task(self._run(), name="standin-batches")
+        self._alarm: asyncio.TimerHandle | None = None
+        self._passes: set[asyncio.Task[None]] = set()
 
     async def warm_up(self) -> None:
         """One pass over an empty picture."""
@@ -187,11 +192,10 @@ class Embedder:
 
     async def close(self) -> None:
         """Stop; whatever still waits is given an error."""
-        self._batches.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._batches
         for work in list(self._works.values()):
             self._finish(work, Overloaded("the service is stopping", retry_after=5))
+        if self._passes:
+            await asyncio.wait(self._passes)
         self._decoders.shutdown(wait=True, cancel_futures=True)
         self._encoding.shutdown(wait=True, cancel_futures=True)
 
@@ -228,10 +232,11 @@ class Embedder:
     # -- decoding
 
     def _pump(self) -> None:
-        """Keep the decoders busy, but no further ahead of the encoder than two batches."""
+        """Keep the decoders busy, but no further ahead of the encoders than a batch for each."""
+        ahead = (self._plan.encode_threads + 1) * self._plan.batch
         while (
             self._decoding < self._plan.decode_threads
-            and self._decoding + len(self._ready) < 2 * self._plan.batch
+            and self._decoding + len(self._ready) < ahead
             and (work := self._next()) is not None
         ):
             self._decoding += 1
@@ -261,7 +266,7 @@ class Embedder:
         if error is None:
             work.picture = task.result()
             self._ready.append(work)
-            self._wake.set()
+            self._offer()
         else:
             self._metrics.pictures.labels("unreadable").inc()
             self._finish(work, error if isinstance(error, Exception) else RuntimeError(str(error)))
@@ -269,38 +274,45 @@ class Embedder:
 
     # -- encoding
 
-    async def _run(self) -> None:
-        while True:
-            batch = await self._next_batch()
-            self._pump()
-            started = time.perf_counter()
-            pixels = np.stack([work.picture.pixels for work in batch if work.picture is not None])
-            try:
-                rows = await self._loop.run_in_executor(self._encoding, self._encode, pixels)
-            except Exception as error:  # whatever it is, those who wait must hear of it
-                for work in batch:
-                    self._finish(work, error)
-                continue
+    def _offer(self, waited: bool = False) -> None:
+        """Start passes while an encoder is free and pictures are ready."""
+        if self._plan.wait and not waited and len(self._ready) < self._plan.batch:
+            if self._alarm is None and self._free and self._ready:
+                self._alarm = self._loop.call_later(self._plan.wait, self._offer, True)
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        while self._free and (batch := self._take()):
+            self._free -= 1
+            task = asyncio.create_task(self._pass(batch))
+            self._passes.add(task)
+            task.add_done_callback(self._passes.discard)
+        self._pump()
+
+    def _take(self) -> list[_Work]:
+        """One encoder's share of what is ready and still waited for."""
+        alive = [work for work in self._ready if not work.done.done()]
+        share = min(self._plan.batch, -(-len(alive) // self._free))
+        self._ready = deque(alive[share:])
+        return alive[:share]
+
+    async def _pass(self, batch: list[_Work]) -> None:
+        started = time.perf_counter()
+        pixels = np.stack([work.picture.pixels for work in batch if work.picture is not None])
+        try:
+            rows = await self._loop.run_in_executor(self._encoding, self._encode, pixels)
+        except Exception as error:  # whatever it is, those who wait must hear of it
+            for work in batch:
+                self._finish(work, error)
+        else:
             for work, row in zip(batch, rows, strict=True):
                 self._keep(work, row)
-            spent = (time.perf_counter() - started) / len(batch)
+            spent = (time.perf_counter() - started) / len(batch) / self._plan.encode_threads
             self._seconds_each += 0.1 * (spent - self._seconds_each)
-
-    async def _next_batch(self) -> list[_Work]:
-        while True:
-            while not self._ready:
-                self._wake.clear()
-                await self._wake.wait()
-            if self._plan.wait and len(self._ready) < self._plan.batch:
-                await asyncio.sleep(self._plan.wait)
-            batch: list[_Work] = []
-            while self._ready and len(batch) < self._plan.batch:
-                work = self._ready.popleft()
-                if not work.done.done():
-                    batch.append(work)
-            if batch:
-                return batch
-            self._pump()
+        finally:
+            self._free += 1
+            self._offer()
 
     def _encode(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         self._metrics.batch_pictures.observe(len(pixels))
@@ -320,6 +332,17 @@ class Embedder:
             if len(self._cache) > self._plan.cache:
                 self._cache.popitem(last=False)
         self._finish(work, known)
+
+
+def _call_this_thread(name: str) -> None:
+    """Name it for ``top -H`` and scripts/bench_http.py; threads it starts inherit the name."""
+    with contextlib.suppress(OSError):  # where there is no /proc, nobody looks for it there
+        Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(name)
+
+
+def _begin_encoding() -> None:
+    _call_this_thread("encode")
+    torch.set_num_threads(1)
 
 
 def _name(source: Source) -> Named | PictureError:

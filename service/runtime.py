@@ -212,7 +212,7 @@ def plan_for(settings: Settings, device_type: str) -> Plan:
     wait = settings.batch_wait_ms
     return Plan(
         decode_threads=settings.decode_threads or settings.cores,
-        encode_threads=settings.threads or settings.cores,
+        encode_threads=(settings.threads or settings.cores) if on_cpu else 1,
         batch=settings.batch_pictures or (8 if on_cpu else 64),
         wait=(0.0 if on_cpu else 3.0) / 1000 if wait < 0 else wait / 1000,
         queue=settings.queue_pictures,

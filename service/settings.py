@@ -71,7 +71,10 @@ class Settings(BaseModel):
         description="`auto`, `cpu`, `cuda` or `cuda:1`. `auto` takes CUDA where there is one.",
     )
     threads: int = Field(
-        0, ge=0, description="Threads the encoder computes with on the CPU. 0: one for each core."
+        0,
+        ge=0,
+        description="Encoder passes at the same time on the CPU, each in one thread. 0: one for "
+        "each core. CUDA takes one.",
     )
     decode_threads: int = Field(
         0, ge=0, description="Pictures decoded at the same time. 0: one for each core."
