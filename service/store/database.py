@@ -78,7 +78,7 @@ class Database:
                     retry = getattr(error.orig, "sqlstate", None) in ("40001", "40P01")
                     if not retry or attempt == ATTEMPTS:
                         raise
-            raise StoreDefect("unreachable")
+            raise StoreDefect("every attempt ended without an outcome")
 
     def close(self) -> None:
         """Close every connection. The last one to close a SQLite file also empties its WAL."""
@@ -91,13 +91,14 @@ class Database:
         try:
             yield
         except (exc.SQLAlchemyError, driver.Error) as error:
-            raise translate(error, self.url.render_as_string(hide_password=True)) from error
+            raise translate(error) from error
 
     def _sqlite_engine(self) -> Engine:
         timeout = self._options.busy_timeout.total_seconds()
         engine = create_engine(
             self.url,
             json_serializer=_json,
+            hide_parameters=True,  # an error's text must not carry pictures into the log
             connect_args={"timeout": timeout},
             pool_size=self._options.threads + 2,
             max_overflow=0,
@@ -126,6 +127,7 @@ class Database:
         engine = create_engine(
             self.url,
             json_serializer=_json,
+            hide_parameters=True,  # an error's text must not carry pictures into the log
             connect_args={"connect_timeout": max(2, round(timeout.total_seconds()))},
             pool_size=2 * self._options.threads + 1,
             max_overflow=0,
@@ -144,24 +146,25 @@ class Database:
         return engine
 
 
-def translate(error: Exception, where: str) -> StoreError:
+def translate(error: Exception) -> StoreError:
     """The store's error for one of SQLAlchemy's or of a driver's."""
     cause = error.orig if isinstance(error, exc.StatementError) and error.orig else error
     if isinstance(cause, StoreError):
         return cause
+    reason = f"{type(cause).__name__}: {cause}"
     if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
-        return StoreUnavailable(f"the connection to the database {where} broke: {cause}")
+        return StoreUnavailable("the connection to the database broke", reason)
     # DB-API 2.0 (PEP 249) gives every driver's classes these names, SQLAlchemy's among them.
     names = {kind.__name__ for kind in (*type(error).__mro__, *type(cause).__mro__)}
     if names & {"OperationalError", "InterfaceError", "InternalError", "TimeoutError"}:
-        return StoreUnavailable(f"the database {where} cannot answer now: {cause}")
+        return StoreUnavailable("the database cannot answer now", reason)
     if "DataError" in names or isinstance(cause, ValueError | OverflowError):
         return InvalidRecord(f"a value cannot be stored: {cause}")
     if names & {"IntegrityError", "ProgrammingError", "NotSupportedError"}:
-        return StoreDefect(f"the database refused a statement: {cause}")
+        return StoreDefect(reason)
     if "DatabaseError" in names:  # SQLite: "file is not a database", "disk image is malformed"
-        return StoreUnavailable(f"the database {where} cannot be read: {cause}")
-    return StoreDefect(f"{type(error).__name__}: {error}")
+        return StoreUnavailable("the database cannot be read", reason)
+    return StoreDefect(reason)
 
 
 def _unstorable(context: ExceptionContext) -> None:

@@ -93,9 +93,16 @@ class IdempotencyMismatch(StoreError):
 class StoreUnavailable(StoreError):
     """The database cannot answer now: locked, full, gone, or closed (503). Nothing changed.
 
-    One exception to "nothing changed": where the connection broke while a commit was on its way,
-    nobody can know; a retry under the same idempotency key is safe either way.
+    One exception to "nothing changed": where the connection to a server broke while a commit was
+    on its way, nobody can know; a retry under the same idempotency key is safe either way.
+
+    ``str()`` may be shown to anybody. ``reason`` is for the log: the driver's own words, which
+    may name hosts and paths.
     """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class UnsupportedDatabase(StoreError, ValueError):
@@ -107,4 +114,11 @@ class DatabaseTooNew(StoreError):
 
 
 class StoreDefect(StoreError):
-    """The database refused a statement of ours: a defect of the store, not of the caller (500)."""
+    """The database refused a statement of ours: a defect of the store, not of the caller (500).
+
+    ``reason`` is for the log, as with StoreUnavailable.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("the store made an error of its own")
+        self.reason = reason

@@ -17,6 +17,7 @@ from service.store import (
     scores,
 )
 from service.store.database import Database
+from service.store.errors import StoreUnavailable
 from service.store.heads import HeadReader
 from service.store.idempotency import Key, Terms
 from service.store.keyring import Keyring
@@ -364,6 +365,11 @@ def open_store(url: str, options: StoreOptions | None = None, *, clock: Clock = 
     database = Database(url, options)
     try:
         migrate(database)
+    except StoreUnavailable as error:
+        # Read by the operator who started the service, who needs to know which database and why.
+        where = database.url.render_as_string(hide_password=True)
+        database.close()
+        raise StoreUnavailable(f"{error} ({where}): {error.reason}", error.reason) from error
     except BaseException:
         database.close()
         raise

@@ -125,7 +125,7 @@ def kill_and_check(url: str, writers: Writers, kills: int) -> None:
                 assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)], where
                 assert raw.execute("PRAGMA foreign_key_check").fetchall() == [], where
             raw.close()
-    # The test is worth something only where kills met a change on its way, and changes came through.
+    # Worth something only where kills met a change on its way, and changes came through.
     assert in_flight > 0
     assert sum(acknowledged.values()) > 0
 
@@ -150,9 +150,7 @@ async def check(url: str, heard: Heard, acknowledged: dict[str, int], where: str
                 await key_and_history_agree(store, about["key"], before, acknowledged[name])
         for done in heard.done:
             if done["done"] == "add":
-                answer = await store.idempotent_begin(
-                    TENANT, OPERATION, done["key"], done["key"]
-                )
+                answer = await store.idempotent_begin(TENANT, OPERATION, done["key"], done["key"])
                 assert answer is not None, where
                 assert answer.body == str(done["version"]).encode(), where
     finally:

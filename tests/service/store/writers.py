@@ -46,7 +46,9 @@ async def write(url: str, seed: int, count: int) -> None:
     for step in range(count):
         category = chance.choice(CATEGORIES)
         key = f"{seed}-{step}"
-        kind = chance.choices(("add", "relabel", "remove", "activate", "scores"), (6, 2, 1, 1, 2))[0]
+        kind = chance.choices(("add", "relabel", "remove", "activate", "scores"), (6, 2, 1, 1, 2))[
+            0
+        ]
         say(about=kind, category=category, key=key)
         try:
             done = await one_change(store, chance, kind, category, key)
