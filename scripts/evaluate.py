@@ -36,7 +36,7 @@ from model.reports.drawn import Wanted, draw_items
 from model.reports.pool import Item, collect, folders_in
 from model.reports.run import Candidate, Settings, measure
 from model.standins import builtin_resources, load_resources
-from model.weights import find_card, load_weights, restore
+from model.weights import find_card, load_card, load_weights, restore
 
 # Of pictures that no training draws: its seeds are small numbers.
 _DRAWN_SEED = 1_000_003
@@ -71,6 +71,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--icons", **many)
     parser.add_argument("--episodes", type=int, default=600, help="of each condition")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--tuning-episodes", type=int, default=40, help="of each sort and K, for the baselines"
+    )
     parser.add_argument("--cache", type=Path, default=Path("runs/evaluate"))
     parser.add_argument("--out", type=Path, default=Path("docs"), help="where the report goes")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
@@ -81,10 +84,15 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def _evaluate(args: argparse.Namespace) -> None:
     device = choose_device(args.device)
     torch.set_num_threads(args.threads)
+    # The cheap ones first: what is wrong with a folder or a card is said at once.
+    items = _items(args, load_card(find_card(args.weights)).image_size)
     candidates = _candidates(args, device)
-    items = _items(args, candidates[0].encoder.image_size)
     settings = Settings(
-        episodes=args.episodes, seed=args.seed, cache=args.cache, workers=args.threads
+        episodes=args.episodes,
+        seed=args.seed,
+        cache=args.cache,
+        tuning_episodes=args.tuning_episodes,
+        workers=args.threads,
     )
     with _Bars() as bars:
         result = measure(items, candidates, settings, bars.tell)

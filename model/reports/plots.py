@@ -7,7 +7,6 @@ line style and a marker of its own besides.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +63,9 @@ def _shown(result: Figures, among: Sequence[str]) -> Iterator[tuple[int, str, st
             yield number, name, title
 
 
-@contextmanager
-def _panels(
-    rows: int, columns: int, width: float, height: float
-) -> Iterator[tuple[Figure, list[Axes]]]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    yield figure, list(figure.subplots(rows, columns, squeeze=False).ravel())
+def _panels(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, list(figure.subplots(rows, columns, squeeze=False).ravel())
 
 
 def roc(result: Figures) -> Figure | None:
@@ -78,29 +74,29 @@ def roc(result: Figures) -> Figure | None:
     if found is None:
         return None
     lowest = 1 / (2 * found["real"])
-    with _panels(1, 1, 6, 4) as (figure, (axes,)):
-        for number, name, title in _shown(result, list(found["methods"])):
-            curve = found["methods"][name]["roc"]
-            axes.step(
-                [max(x, lowest) for x in curve["false_alarms"]],
-                curve["recall"],
-                where="post",
-                color=_COLOURS[number % len(_COLOURS)],
-                linestyle=_STYLES[number % len(_STYLES)],
-                label=title,
-            )
-        axes.set(
-            xscale="log",
-            xlim=(lowest, 1),
-            ylim=(0.4, 1.005),
-            xlabel="false-alarm rate (logarithmic)",
-            ylabel="recall",
-            title=f"Zero-shot: {found['standins']} stand-ins, {found['real']:,} real pictures",
+    figure, (axes,) = _panels(1, 1, (6.0, 4.0))
+    for number, name, title in _shown(result, list(found["methods"])):
+        curve = found["methods"][name]["roc"]
+        axes.step(
+            [max(x, lowest) for x in curve["false_alarms"]],
+            curve["recall"],
+            where="post",
+            color=_COLOURS[number % len(_COLOURS)],
+            linestyle=_STYLES[number % len(_STYLES)],
+            label=title,
         )
-        for rate in (0.01, 0.001):
-            axes.axvline(rate, color="0.5", linewidth=0.8)
-        axes.legend(loc="lower right", frameon=False)
-        return figure
+    axes.set(
+        xscale="log",
+        xlim=(lowest, 1),
+        ylim=(0.4, 1.005),
+        xlabel="false-alarm rate (logarithmic)",
+        ylabel="recall",
+        title=f"Zero-shot: {found['standins']} stand-ins, {found['real']:,} real pictures",
+    )
+    for rate in (0.01, 0.001):
+        axes.axvline(rate, color="0.5", linewidth=0.8)
+    axes.legend(loc="lower right", frameon=False)
+    return figure
 
 
 def kinds(result: Figures) -> Figure | None:
@@ -110,32 +106,32 @@ def kinds(result: Figures) -> Figure | None:
         return None
     methods = [next(iter(result["methods"])), result["baseline"]]
     names = list(found["methods"][methods[0]]["kinds"])
-    with _panels(1, 1, 6, 3.4) as (figure, (axes,)):
-        for place, name in enumerate(methods):
-            number = list(result["methods"]).index(name)
-            bars = [found["methods"][name]["kinds"][kind]["far_0.01"] for kind in names]
-            axes.bar(
-                [i + (place - 0.5) * 0.38 for i in range(len(names))],
-                [bar["estimate"] for bar in bars],
-                0.36,
-                yerr=[
-                    [bar["estimate"] - bar["low"] for bar in bars],
-                    [bar["high"] - bar["estimate"] for bar in bars],
-                ],
-                color=_COLOURS[number % len(_COLOURS)],
-                hatch="" if place == 0 else "//",
-                edgecolor="white",
-                error_kw={"elinewidth": 1, "capsize": 2},
-                label=result["methods"][name],
-            )
-        count = [found["methods"][methods[0]]["kinds"][kind]["far_0.01"]["n"] for kind in names]
-        axes.set_xticks(
-            range(len(names)), [f"{kind}\n{n}" for kind, n in zip(names, count, strict=True)]
+    figure, (axes,) = _panels(1, 1, (6.0, 3.4))
+    for place, name in enumerate(methods):
+        number = list(result["methods"]).index(name)
+        bars = [found["methods"][name]["kinds"][kind]["far_0.01"] for kind in names]
+        axes.bar(
+            [i + (place - 0.5) * 0.38 for i in range(len(names))],
+            [bar["estimate"] for bar in bars],
+            0.36,
+            yerr=[
+                [bar["estimate"] - bar["low"] for bar in bars],
+                [bar["high"] - bar["estimate"] for bar in bars],
+            ],
+            color=_COLOURS[number % len(_COLOURS)],
+            hatch="" if place == 0 else "//",
+            edgecolor="white",
+            error_kw={"elinewidth": 1, "capsize": 2},
+            label=result["methods"][name],
         )
-        axes.set(ylim=(0, 1.02), ylabel="recall at 1 % false alarms")
-        axes.grid(axis="x", visible=False)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False)
-        return figure
+    count = [found["methods"][methods[0]]["kinds"][kind]["far_0.01"]["n"] for kind in names]
+    axes.set_xticks(
+        range(len(names)), [f"{kind}\n{n}" for kind, n in zip(names, count, strict=True)]
+    )
+    axes.set(ylim=(0, 1.02), ylabel="recall at 1 % false alarms")
+    axes.grid(axis="x", visible=False)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False)
+    return figure
 
 
 def k_shot(result: Figures) -> Figure | None:
@@ -156,17 +152,17 @@ def k_shot(result: Figures) -> Figure | None:
     shown = [key for key in wanted if entries[key]]
     if not shown:
         return None
-    with _panels(2, len(shown), 3.2 * len(shown), 6) as (figure, axes):
-        for place, (metric, column) in enumerate(
-            (metric, key) for metric in ("accuracy", "auroc") for key in shown
-        ):
-            _curves(axes[place], result, entries[column], metric)
-            if place < len(shown):
-                title = "ordinary tasks" if column[1] == "ordinary" else "tasks that turn around"
-                axes[place].set_title(title + (", drawn" if column[0] == "drawn" else ""))
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", frameon=False)
-        return figure
+    figure, axes = _panels(2, len(shown), (3.2 * len(shown), 6.0))
+    for place, (metric, column) in enumerate(
+        (metric, key) for metric in ("accuracy", "auroc") for key in shown
+    ):
+        _curves(axes[place], result, entries[column], metric)
+        if place < len(shown):
+            title = "ordinary tasks" if column[1] == "ordinary" else "tasks that turn around"
+            axes[place].set_title(title + (", drawn" if column[0] == "drawn" else ""))
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", frameon=False)
+    return figure
 
 
 def _curves(axes: Axes, result: Figures, entries: Sequence[Figures], metric: str) -> None:
@@ -210,27 +206,25 @@ def reliability(result: Figures) -> Figure | None:
         ]
     if not panels:
         return None
-    with _panels(1, len(panels), 3.2 * len(panels), 3.9) as (figure, axes):
-        for axis, (title, methods) in zip(axes, panels, strict=True):
-            axis.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
-            for number, name, label in _shown(result, list(methods)):
-                curve = methods[name]["reliability"]
-                axis.plot(
-                    curve["predicted"],
-                    curve["observed"],
-                    color=_COLOURS[number % len(_COLOURS)],
-                    linestyle=_STYLES[number % len(_STYLES)],
-                    marker=_MARKERS[number % len(_MARKERS)],
-                    markersize=3,
-                    label=label,
-                )
-            axis.set(
-                title=title, xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="probability given"
+    figure, axes = _panels(1, len(panels), (3.2 * len(panels), 3.9))
+    for axis, (title, methods) in zip(axes, panels, strict=True):
+        axis.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
+        for number, name, label in _shown(result, list(methods)):
+            curve = methods[name]["reliability"]
+            axis.plot(
+                curve["predicted"],
+                curve["observed"],
+                color=_COLOURS[number % len(_COLOURS)],
+                linestyle=_STYLES[number % len(_STYLES)],
+                marker=_MARKERS[number % len(_MARKERS)],
+                markersize=3,
+                label=label,
             )
-        axes[0].set_ylabel("share that were stand-ins")
-        # The panel with most methods names them all: pulled and plain are one until they adapt.
-        handles, labels = max(
-            (axis.get_legend_handles_labels() for axis in axes), key=lambda pair: len(pair[1])
-        )
-        figure.legend(handles, labels, loc="outside lower center", frameon=False)
-        return figure
+        axis.set(title=title, xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="probability given")
+    axes[0].set_ylabel("share that were stand-ins")
+    # The panel with most methods names them all: pulled and plain are one until they adapt.
+    handles, labels = max(
+        (axis.get_legend_handles_labels() for axis in axes), key=lambda pair: len(pair[1])
+    )
+    figure.legend(handles, labels, loc="outside lower center", frameon=False)
+    return figure
