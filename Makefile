@@ -62,8 +62,10 @@ format: $(dev) ## let ruff mend what it can
 train-smoke: $(dev) ## meta-train for a minute on generated pictures
 	$(python) scripts/meta_train.py scripts/configs/smoke.toml --work $(or $(WORK),runs/smoke)
 
-evaluate: $(dev) ## measure the shipped model (DATA=folder of pictures): docs/benchmarks.md
-	$(python) scripts/evaluate.py $(if $(DATA),--data $(DATA))
+evaluate: $(dev) ## measure the shipped weights (DATA="DIR ...", VALIDATION=, FONTS=, ICONS=; see docs/benchmarks.md)
+	$(python) scripts/evaluate.py $(foreach each,$(DATA),--data $(each)) \
+	  $(foreach each,$(VALIDATION),--validation $(each)) $(foreach each,$(FONTS),--fonts $(each)) \
+	  $(foreach each,$(ICONS),--icons $(each)) $(if $(DATA),,--out runs/evaluate/report)
 
 bench: $(dev) ## pictures a second over HTTP, and where the time goes
 	$(python) scripts/bench_http.py
