@@ -49,11 +49,11 @@ class HeadReader:
 
     def heads(self, session: Session, tenant: str, names: Sequence[str]) -> dict[str, ActiveHead]:
         """The active head of each name, unknown ones included."""
-        found = {name: unknown_head(name) for name in names}
-        wanted = list(found)
+        found: dict[str, ActiveHead] = {}
+        wanted = list(dict.fromkeys(names))
         for start in range(0, len(wanted), CHUNK):
             self._fill(session, tenant, wanted[start : start + CHUNK], found)
-        return found
+        return {name: found.get(name) or unknown_head(name) for name in wanted}
 
     def _fill(
         self, session: Session, tenant: str, names: Sequence[str], found: dict[str, ActiveHead]

@@ -41,6 +41,19 @@ async def test_put_without_change_leaves_the_time_alone(store: Store) -> None:
     assert again == first
 
 
+async def test_put_with_if_match(store: Store) -> None:
+    with pytest.raises(StaleVersion):
+        await store.put_category("t", "shoes", title="Shoes", only_if="*")
+    with pytest.raises(CategoryNotFound):
+        await store.get_category("t", "shoes")
+    first, _ = await store.put_category("t", "shoes")
+    await store.put_category("t", "shoes", title="Shoes", only_if=first.etag)
+    await store.change_examples("t", "shoes", [picture(1)], adapt)
+    with pytest.raises(StaleVersion):
+        await store.put_category("t", "shoes", title="Boots", only_if=first.etag)
+    assert (await store.get_category("t", "shoes")).title == "Shoes"
+
+
 async def test_pages_hold_every_category_once_in_byte_order(store: Store) -> None:
     names = ["b", "a", "a.b", "a-b", "a_b", "a0", "zz", "0", "aa"]
     for name in names:
