@@ -33,8 +33,9 @@ from model.errors import StandinError
 from model.imagenet import BACKBONE, SHA256, imagenet_encoder
 from model.reports import document, plots
 from model.reports.drawn import Wanted, draw_items
+from model.reports.methods import Candidate
 from model.reports.pool import Item, collect, folders_in
-from model.reports.run import Candidate, Settings, measure
+from model.reports.run import Settings, measure
 from model.standins import builtin_resources, load_resources
 from model.weights import find_card, load_card, load_weights, restore
 

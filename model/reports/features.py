@@ -17,9 +17,8 @@ from types import TracebackType
 import numpy as np
 from jaxtyping import Float
 
-from model import encoder as encoder_module
 from model import images
-from model.encoder import Encoder
+from model.encoder import Encoder, EncoderNet, normalise
 from model.errors import MetricError
 from model.reports.pool import Item
 
@@ -88,7 +87,8 @@ class FeatureStore:
 
 def encoder_key(weights_sha256: str, encoder: Encoder) -> str:
     """Names everything that an embedding depends on: weights, size, precision, preprocessing."""
-    code = "".join(inspect.getsource(module) for module in (images, encoder_module))
+    used = (images, normalise, EncoderNet.pooled, EncoderNet.embed_pooled)
+    code = "".join(inspect.getsource(each) for each in used)
     parts = (weights_sha256, str(encoder.image_size), encoder.precision, code)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 

@@ -63,12 +63,14 @@ class Method:
     Attributes:
         name: short, for JSON. title: for people.
         features: of every picture of the pool, shape (pool, d), float32.
+        key: names everything that its answers depend on, for keeping them.
     """
 
     name: str
     title: str
     features: Float[np.ndarray, "p d"]
     answerer: Answerer
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,25 @@ class Answers:
     probabilities: Mapping[str, Float[np.ndarray, "e q"]]
     is_placeholder: Bool[np.ndarray, "e q"]
     subjects: Sequence[str]
+
+    def only(self, name: str) -> Answers:
+        """Those of one method."""
+        return Answers({name: self.probabilities[name]}, self.is_placeholder, self.subjects)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Answers]) -> Answers:
+        """Those of several methods to the same episodes.
+
+        Raises:
+            MetricError: the episodes differ.
+        """
+        first = parts[0]
+        for part in parts[1:]:
+            same = np.array_equal(part.is_placeholder, first.is_placeholder)
+            if not same or list(part.subjects) != list(first.subjects):
+                raise MetricError("answers to different episodes cannot stand side by side")
+        together = {name: p for part in parts for name, p in part.probabilities.items()}
+        return cls(together, first.is_placeholder, first.subjects)
 
     def save(self, path: Path) -> None:
         """Write whole or not at all."""

@@ -10,60 +10,25 @@ import hashlib
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 
 from model import episodes as episodes_module
-from model import learners as learners_module
-from model.encoder import Encoder
 from model.episodes import EpisodeSampler, Shots
-from model.errors import MetricError
-from model.learners import Learner
-from model.learners import linear as linear_module
-from model.reports import baselines, few_shot
-from model.reports.baselines import (
-    PlainLogistic,
-    PulledLogistic,
-    Scaling,
-    ZeroShot,
-    fit_zero_shot,
-)
+from model.reports import few_shot
+from model.reports.baselines import PulledLogistic
 from model.reports.features import FeatureStore, embed_all, encoder_key
-from model.reports.few_shot import (
-    Answers,
-    Condition,
-    LearnerAnswerer,
-    Method,
-    answer_all,
-    choose_penalty,
-    draw_episodes,
-)
+from model.reports.few_shot import Answers, Condition, Method, answer_all, draw_episodes
 from model.reports.figures import Figures, few_shot_figures, zero_shot_figures
+from model.reports.methods import Candidate, build_methods, training_positions
 from model.reports.pool import Item, Pool
 
 SHOTS = tuple(Shots(k, k) for k in (0, 1, 2, 5, 10, 20))
 ODD_SHOTS = (Shots(3, 0), Shots(0, 3), Shots(10, 2), Shots(2, 10))
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """An encoder, and where it is a release its learner.
-
-    Attributes:
-        name: short, for JSON. title: for people.
-        sha256: of the weights.
-    """
-
-    name: str
-    title: str
-    sha256: str
-    encoder: Encoder
-    learner: Learner | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +67,7 @@ def measure(
         PictureError: a picture of the pool cannot be read.
     """
     pool = Pool(items)
-    training = _training(pool)
+    training = training_positions(pool)
     keys = {c.name: encoder_key(c.sha256, c.encoder) for c in candidates}
     with FeatureStore(settings.cache / "features.sqlite") as store:
         embed_all(
@@ -115,86 +80,31 @@ def measure(
         features = {
             c.name: store.matrix(keys[c.name], [item.key for item in items]) for c in candidates
         }
-    methods, priors, chosen = _methods(pool, training, candidates, features, settings, progress)
+    methods, chosen = build_methods(
+        pool,
+        training,
+        candidates,
+        features,
+        keys,
+        episodes=settings.tuning_episodes,
+        seed=settings.seed,
+        cache=settings.cache,
+        progress=lambda done, total: progress("baselines", done, total),
+    )
     baseline = f"{candidates[-1].name}-logistic"
     return {
         "pool": _describe(pool, training),
         "methods": {m.name: m.title for m in methods},
         "baseline": baseline,
         "chosen": chosen,
-        "zero_shot": _zero_shot(pool, methods, priors, settings, baseline),
-        "few_shot": _few_shot(pool, methods, keys, settings, baseline, progress),
+        "zero_shot": _zero_shot(pool, methods, settings, baseline),
+        "few_shot": _few_shot(pool, methods, settings, baseline, progress),
     }
-
-
-def _training(pool: Pool) -> list[int]:
-    """Real pictures of the training split; drawn ones only where there are no real ones."""
-    everything = pool.training
-    real = [i for i in everything if pool.items[i].origin != "drawn"]
-    for chosen in (real, everything):
-        if 0 < sum(pool.items[i].is_standin for i in chosen) < len(chosen):
-            return chosen
-    raise MetricError(
-        f"the training split has {len(everything)} pictures, not both stand-ins and products; the "
-        "baseline cannot be fitted"
-    )
-
-
-def _methods(
-    pool: Pool,
-    training: Sequence[int],
-    candidates: Sequence[Candidate],
-    features: dict[str, np.ndarray],
-    settings: Settings,
-    progress: Progress,
-) -> tuple[list[Method], dict[str, ZeroShot], Figures]:
-    is_standin = np.array([pool.items[i].is_standin for i in training])
-    groups = [pool.items[i].group for i in training]
-    sampler = EpisodeSampler([pool.items[i].traits for i in training])
-    methods: list[Method] = []
-    priors: dict[str, ZeroShot] = {}
-    chosen: Figures = {}
-    steps = 3 * len(candidates)
-    for number, candidate in enumerate(candidates):
-        rows = features[candidate.name]
-        own = rows[list(training)]
-        progress("baselines", 3 * number, steps)
-        prior = fit_zero_shot(own, is_standin, groups)
-        named = f"{candidate.name}-logistic"
-        chosen[named] = {"zero_shot": _choice(prior.penalty, prior.standardised, prior.tried)}
-        if candidate.learner is not None:
-            learner = LearnerAnswerer(candidate.learner)
-            methods.append(Method(candidate.name, candidate.title, rows, learner))
-        kinds: list[tuple[str, str, type[PlainLogistic] | type[PulledLogistic]]] = [
-            (named, f"{candidate.title}, logistic regression", PlainLogistic)
-        ]
-        if candidate.learner is None:
-            pulled = f"{candidate.name}-pulled"
-            title = f"{candidate.title}, head pulled to the zero-shot one"
-            kinds.append((pulled, title, PulledLogistic))
-        for step, (name, title, kind) in enumerate(kinds, start=1):
-            progress("baselines", 3 * number + step, steps)
-            best = choose_penalty(
-                kind, prior, own, sampler, episodes=settings.tuning_episodes, seed=settings.seed
-            )
-            scaling = Scaling.of(own, best.standardised)
-            methods.append(Method(name, title, rows, kind(prior, scaling, best.penalty)))
-            chosen.setdefault(name, {})["few_shot"] = _choice(
-                best.penalty, best.standardised, best.tried
-            )
-        priors[named] = prior
-    progress("baselines", steps, steps)
-    return methods, priors, chosen
-
-
-def _choice(penalty: float, standardised: bool, tried: dict[str, float]) -> Figures:
-    return {"C": penalty, "standardised": standardised, "mean_log_loss": tried}
 
 
 def _zero_shot(
     pool: Pool,
     methods: Sequence[Method],
-    priors: dict[str, ZeroShot],
     settings: Settings,
     baseline: str,
 ) -> Figures:
@@ -252,7 +162,6 @@ def conditions(samplers: dict[str, EpisodeSampler], shots: Sequence[Shots]) -> l
 def _few_shot(
     pool: Pool,
     methods: Sequence[Method],
-    keys: dict[str, str],
     settings: Settings,
     baseline: str,
     progress: Progress,
@@ -267,26 +176,39 @@ def _few_shot(
         if 0 < sum(pool.items[i].is_standin for i in at) < len(at)
     }
     wanted = conditions(samplers, settings.shots)
-    folder = settings.cache / f"answers-{_run_key(pool, keys, methods, settings)[:16]}"
     total = len(wanted) * settings.episodes
     answers: dict[Condition, Answers] = {}
     for number, condition in enumerate(wanted):
         before = number * settings.episodes
         progress("episodes", before, total)
-        path = folder / f"{condition.name}.npz"
-        if path.exists():
-            answers[condition] = Answers.load(path)
-            continue
-        drawn = draw_episodes(samplers[condition.pool], condition, settings.episodes, settings.seed)
-        answers[condition] = answer_all(
-            methods,
-            drawn,
-            positions[condition.pool],
-            lambda done, before=before: progress("episodes", before + done, total),  # type: ignore[misc]
-        )
-        answers[condition].save(path)
+        files = {m.name: _file(pool, condition, m, settings) for m in methods}
+        if missing := [m for m in methods if not files[m.name].exists()]:
+            drawn = draw_episodes(
+                samplers[condition.pool], condition, settings.episodes, settings.seed
+            )
+            found = answer_all(
+                missing,
+                drawn,
+                positions[condition.pool],
+                partial(_tell_after, progress, before, total),
+            )
+            for method in missing:
+                found.only(method.name).save(files[method.name])
+        answers[condition] = Answers.joined([Answers.load(file) for file in files.values()])
     progress("episodes", total, total)
     return _summaries(answers, settings, baseline, progress)
+
+
+def _tell_after(progress: Progress, before: int, total: int, done: int) -> None:
+    progress("episodes", before + done, total)
+
+
+def _file(pool: Pool, condition: Condition, method: Method, settings: Settings) -> Path:
+    """Where a method's answers lie: named by everything that they depend on."""
+    code = [inspect.getsource(module) for module in (episodes_module, few_shot)]
+    parts = (pool.digest(), settings.episodes, settings.seed, method.name, method.key, code)
+    digest = hashlib.sha256(repr(parts).encode()).hexdigest()
+    return settings.cache / f"answers-{digest[:16]}" / f"{condition.name}.npz"
 
 
 def _summaries(
@@ -322,26 +244,6 @@ def _summaries(
         )
     progress("intervals", len(groups), len(groups))
     return found
-
-
-def _run_key(
-    pool: Pool, keys: dict[str, str], methods: Sequence[Method], settings: Settings
-) -> str:
-    code: list[ModuleType] = [episodes_module, few_shot, baselines, linear_module, learners_module]
-    parts: list[Any] = [
-        pool.digest(),
-        sorted(keys.items()),
-        settings.episodes,
-        settings.seed,
-        settings.tuning_episodes,
-        [inspect.getsource(module) for module in code],
-        [
-            inspect.getsource(type(m.answerer.learner))  # a learner's own file may have changed
-            for m in methods
-            if isinstance(m.answerer, LearnerAnswerer)
-        ],
-    ]
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _describe(pool: Pool, training: Sequence[int]) -> Figures:
