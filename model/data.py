@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import ManifestError
-from model.holdout import held_out
+from model.holdout import Role, role
 
 # Which look a picture has, for tasks that turn around: by kind of a stand-in, by tag of a product.
 LOOK_OF_KIND = {"logo": "logo", "icon": "icon", "text": "lettering", "blank": "swatch"}
@@ -49,13 +49,14 @@ class Record:
         return LOOK_OF_TAG.get(self.hardtag, "")
 
     @property
+    def role(self) -> Role:
+        """What the picture may be used for (``model.holdout.role``)."""
+        return role({"group": self.group, "category": self.category, "family": self.family})
+
+    @property
     def is_held_out(self) -> bool:
         """Kept for validation: by its group, its category or its family, whichever says so."""
-        return (
-            held_out(self.group, "group")
-            or held_out(self.category, "category")
-            or held_out(self.family, "family")
-        )
+        return self.role == "validation"
 
 
 def load_manifest(folder: Path) -> list[Record]:

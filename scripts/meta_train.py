@@ -17,7 +17,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,14 +26,14 @@ from tqdm import tqdm
 
 from model.card import TrainingSource
 from model.data import Record, load_manifest
-from model.encoder import EncoderNet, build, choose_device
+from model.encoder import EncoderNet, choose_device
 from model.errors import StandinError
-from model.imagenet import imagenet_backbone
+from model.imagenet import imagenet_encoder
 from model.learners.prior_mixture import PriorMixture
 from model.standins import Resources, builtin_resources, load_resources
 from model.training.config import TrainConfig, load_config
 from model.training.curves import plot_curves
-from model.training.encoder_stage import pool_views, train_encoder
+from model.training.encoder_stage import EncoderStage, embed_views
 from model.training.journal import Journal
 from model.training.learner_stage import train_learner
 from model.training.sources import Source
@@ -69,7 +69,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="where the weights go (default: the work folder)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--workers", type=int, default=2, help="processes that draw pictures")
-    parser.add_argument("--threads", type=int, default=2, help="of torch, on a CPU")
+    parser.add_argument("--processes", type=int, default=1, help="that share a step's batches")
+    parser.add_argument("--threads", type=int, default=1, help="of torch, on a CPU")
     return parser.parse_args(argv)
 
 
@@ -80,7 +81,7 @@ def _train(args: argparse.Namespace) -> Path:
     records = [record for folder in args.data for record in load_manifest(folder)]
     fingerprint = _fingerprint(config, records, args.fonts, args.icons)
     work: Path = args.work
-    net = build(config.encoder.backbone, config.encoder.dim)
+    net = imagenet_encoder(config.encoder.dim, config.encoder.backbone)
     learner = _initialise(net, config)
     source = Source(
         records=records,
@@ -99,27 +100,26 @@ def _train(args: argparse.Namespace) -> Path:
             device=device,
             progress=lambda done, total: tell(done, total, ""),
         )
-    journal = Journal(work / "log.jsonl")
     with _bar("encoder") as tell:
-        train_encoder(
-            net,
-            learner,
-            views,
-            config.encoder.frozen_blocks,
-            config.encoder_stage,
+        EncoderStage(
+            net=net,
+            learner=learner,
+            views=views,
+            frozen_blocks=config.encoder.frozen_blocks,
+            config=config.encoder_stage,
             seed=config.seed,
             folder=work,
             fingerprint=fingerprint,
-            journal=journal,
             device=device,
+            processes=args.processes,
             progress=tell,
-        )
-    features = _features(net, views, config, work, fingerprint, device)
+        ).run()
+    journal = Journal(work / "log.jsonl")
+    embeddings = _embeddings(net, views, config, work, fingerprint, device)
     with _bar("learner") as tell:
         train_learner(
-            net.projection,
             learner,
-            features,
+            embeddings,
             views.labels,
             config.learner_stage,
             seed=config.seed,
@@ -151,11 +151,7 @@ def _train(args: argparse.Namespace) -> Path:
 
 
 def _initialise(net: EncoderNet, config: TrainConfig) -> PriorMixture:
-    """ImageNet weights below, small random ones above, the same for the same seed."""
-    backbone = imagenet_backbone(config.encoder.backbone)
-    state = backbone.state_dict()
-    wanted = net.backbone.state_dict()
-    net.backbone.load_state_dict({name: state[name] for name in wanted})
+    """What ImageNet does not give: projection and learner, the same for the same seed."""
     torch.manual_seed(config.seed)
     torch.nn.init.orthogonal_(net.projection.weight)
     torch.nn.init.zeros_(net.projection.bias)
@@ -166,13 +162,17 @@ def _initialise(net: EncoderNet, config: TrainConfig) -> PriorMixture:
 
 
 def _resources(args: argparse.Namespace, records: Sequence[Record]) -> Resources:
-    photographs = [r.path for r in records if not r.is_standin and not r.is_held_out and not r.look]
-    if not (args.fonts or args.icons):
-        return builtin_resources()
-    return load_resources(args.fonts, args.icons, photographs)
+    """Fonts and icons from folders; the grounds of stand-ins are photographs of the encoder's."""
+    photographs = tuple(
+        record.path
+        for record in records
+        if not record.is_standin and record.role == "encoder" and not record.look
+    )
+    found = load_resources(args.fonts, args.icons) if args.fonts else builtin_resources()
+    return replace(found, photographs=photographs)
 
 
-def _features(
+def _embeddings(
     net: EncoderNet,
     views: Views,
     config: TrainConfig,
@@ -180,25 +180,23 @@ def _features(
     fingerprint: str,
     device: torch.device,
 ) -> torch.Tensor:
-    """Pooled features of all views, kept so that the learner's stage can be resumed."""
-    path = work / f"features-{fingerprint[:12]}.npy"
-    if path.exists():
-        return torch.from_numpy(np.load(path, allow_pickle=False)).float()
-    with _bar("features") as tell:
-        features = pool_views(
-            net,
-            views,
-            range(len(views)),
-            config.encoder.frozen_blocks,
-            device,
-            lambda done, total: tell(done, total, ""),
-        )
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        np.save(file, features.half().numpy())
-    partial.replace(path)
-    # From the file's precision in the first run too: a resumed run must not differ.
-    return features.half().float()
+    """Embeddings of all views, kept so that the learner's stage can be resumed."""
+    path = work / f"embeddings-{fingerprint[:12]}.npy"
+    if not path.exists():
+        with _bar("embeddings") as tell:
+            found = embed_views(
+                net,
+                views,
+                np.arange(len(views)),
+                config.encoder.frozen_blocks,
+                device,
+                lambda done, total: tell(done, total, ""),
+            )
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.save(file, found.numpy())
+        partial.replace(path)
+    return torch.from_numpy(np.load(path, allow_pickle=False))
 
 
 class _bar:
@@ -239,7 +237,7 @@ def _sources(records: Sequence[Record], views: Views) -> list[TrainingSource]:
     found = [
         TrainingSource(source=s, licence=li, pictures=n) for (s, li), n in sorted(used.items())
     ]
-    drawn = sum(label.drawn and not label.held_out for label in views.labels)
+    drawn = sum(label.drawn and label.role != "validation" for label in views.labels)
     return [
         *found,
         TrainingSource(source="model.standins (drawn)", licence="Apache-2.0", pictures=drawn),

@@ -38,12 +38,14 @@ class EncoderStageConfig:
     """Training of what is above the trunk, over batches from which small tasks are drawn.
 
     Attributes:
+        replicas: batches in a step, whose gradients are averaged; as many processes may share them.
         pictures: in a batch. tasks: drawn from each batch; the meta-loss is the sum of theirs.
         auxiliary: weight of the cross-entropy over families and product categories.
         learning_rate, weight_decay: of AdamW; linear warm-up over 5 %, then a cosine to 0.
     """
 
     steps: int = 2000
+    replicas: int = 2
     pictures: int = 96
     tasks: int = 12
     learning_rate: float = 1e-3

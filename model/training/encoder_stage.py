@@ -9,7 +9,8 @@ about. Batch normalisation keeps its statistics: a batch of tasks is no sample o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from model.encoder import EncoderNet
+from model.errors import SupportError
 from model.learners.prior_mixture import PriorMixture
 from model.training.checkpoints import Progress, load_checkpoint, save_checkpoint
 from model.training.config import EncoderStageConfig
 from model.training.journal import Journal
 from model.training.objective import Auxiliary, EpisodeBatch, task_losses
 from model.training.pools import BatchPools
-from model.training.validation import validate
+from model.training.replicas import Team, run_team
+from model.training.validation import validate, validation_views
 from model.training.views import Views
 
 STAGE = "encoder"
@@ -40,79 +43,132 @@ def warm_cosine(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-def train_encoder(
-    net: EncoderNet,
-    learner: PriorMixture,
-    views: Views,
-    frozen_blocks: int,
-    config: EncoderStageConfig,
-    *,
-    seed: int,
-    folder: Path,
-    fingerprint: str,
-    journal: Journal,
-    device: torch.device,
-    progress: Callable[[int, int, str], None] = lambda step, total, text: None,
-) -> None:
-    """Train net (above the trunk) and learner in place; goes on from the checkpoint in folder."""
-    train = np.array([i for i, v in enumerate(views.labels) if not v.held_out])
-    held = np.array([i for i, v in enumerate(views.labels) if v.held_out])
-    pools = BatchPools(views.labels, train, config.pictures)
-    # A generator of its own for the only random initial values made here.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        auxiliary = Auxiliary([views.labels[i].fine for i in train], net.features)
-    net.to(device).eval()
-    learner.to(device)
-    auxiliary.to(device)
-    tuned = _tunable(net, frozen_blocks)
-    heads = [*net.projection.parameters(), *learner.parameters(), *auxiliary.parameters()]
-    optimiser = torch.optim.AdamW(
-        [
-            {"params": tuned, "lr": config.learning_rate, "scale": 1.0},
-            {"params": heads, "lr": config.learning_rate, "scale": _HEAD_RATE},
-        ],
-        weight_decay=config.weight_decay,
-    )
-    modules: dict[str, nn.Module] = {"net": net, "learner": learner, "auxiliary": auxiliary}
-    checkpoint = folder / "encoder.safetensors"
-    start = load_checkpoint(checkpoint, modules, optimiser, fingerprint)
-    journal.rewind(STAGE, start)
-    running: dict[str, float] = {}
-    for step in range(start, config.steps):
-        rng = np.random.default_rng([seed, 1, step])
-        for group in optimiser.param_groups:
-            group["lr"] = config.learning_rate * group["scale"] * warm_cosine(step, config.steps)
+@dataclass(frozen=True)
+class EncoderStage:
+    """One run of the stage: what is trained, on what, how, and where it is kept.
+
+    Attributes:
+        net: trained in place, above the first ``frozen_blocks`` blocks.
+        learner: trained in place.
+        processes: share the replicas of a step; the outcome does not depend on it.
+    """
+
+    net: EncoderNet
+    learner: PriorMixture
+    views: Views
+    frozen_blocks: int
+    config: EncoderStageConfig
+    seed: int
+    folder: Path
+    fingerprint: str
+    device: torch.device
+    processes: int = 1
+    progress: Callable[[int, int, str], None] = lambda step, total, text: None
+
+    def run(self) -> None:
+        """Train, going on from the checkpoint in the folder.
+
+        Raises:
+            SupportError: processes does not divide the replicas, or is above 1 on CUDA.
+            WeightsError: the checkpoint belongs to another configuration.
+        """
+        if self.config.replicas % self.processes or (
+            self.processes > 1 and self.device.type != "cpu"
+        ):
+            raise SupportError(
+                f"{self.config.replicas} replicas on {self.device.type} cannot be shared by "
+                f"{self.processes} processes"
+            )
+        self.net.to(self.device).eval()
+        self.learner.to(self.device)
+        tuned = tunable(self.net, self.frozen_blocks)
+        # Forked off the generator, so that the caller's random numbers stay as they are.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            auxiliary = Auxiliary(
+                [v.fine for v in self.views.labels if v.role == "encoder"], self.net.features
+            ).to(self.device)
+        heads = [
+            *self.net.projection.parameters(),
+            *self.learner.parameters(),
+            *auxiliary.parameters(),
+        ]
+        numbers = sum(p.numel() for p in (*tuned, *heads))
+        run_team(self.processes, numbers, lambda team: self._train(team, tuned, heads, auxiliary))
+
+    def _train(
+        self,
+        team: Team,
+        tuned: list[nn.Parameter],
+        heads: list[nn.Parameter],
+        auxiliary: Auxiliary,
+    ) -> None:
+        config, labels = self.config, self.views.labels
+        train = np.array([i for i, v in enumerate(labels) if v.role == "encoder"])
+        pools = BatchPools(labels, train, config.pictures)
+        optimiser = torch.optim.AdamW(
+            [{"params": tuned, "scale": 1.0}, {"params": heads, "scale": _HEAD_RATE}],
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+        )
+        modules = {"net": self.net, "learner": self.learner, "auxiliary": auxiliary}
+        checkpoint = self.folder / "encoder.safetensors"
+        start = load_checkpoint(checkpoint, modules, optimiser, self.fingerprint)
+        journal = Journal(self.folder / "log.jsonl")
+        if team.rank == 0:
+            journal.rewind(STAGE, start)
+            if start == 0:  # what all later figures are to be compared with
+                journal.write(STAGE, -1, self._validate())
+        recent: list[dict[str, float]] = []
+        for step in range(start, config.steps):
+            for group in optimiser.param_groups:
+                group["lr"] = config.learning_rate * group["scale"]
+                group["lr"] *= warm_cosine(step, config.steps)
+            optimiser.zero_grad(set_to_none=True)
+            for replica in range(team.rank, config.replicas, team.size):
+                rng = np.random.default_rng([self.seed, 1, step, replica])
+                recent.append(self._backward(pools, auxiliary, rng))
+            team.sum_gradients([*tuned, *heads])
+            nn.utils.clip_grad_norm_([*tuned, *heads], 5.0 * config.tasks * config.replicas)
+            optimiser.step()
+            done = step + 1
+            if team.rank == 0 and (done == config.steps or done % config.validate_every == 0):
+                journal.write(STAGE, step, _means(recent) | self._validate())
+                recent = []
+                save_checkpoint(checkpoint, modules, optimiser, Progress(done, self.fingerprint))
+            if team.rank == 0:
+                loss = recent[-1]["meta_loss"] if recent else 0.0
+                self.progress(done, config.steps, f"loss {loss:.3f}")
+
+    def _backward(
+        self, pools: BatchPools, auxiliary: Auxiliary, rng: np.random.Generator
+    ) -> dict[str, float]:
+        """Gradients of one batch: sum of its tasks' losses, and what the pictures show."""
+        config, device = self.config, self.device
         positions = pools.draw(rng)
         batch = EpisodeBatch.of(pools.tasks(positions, config.tasks, rng)).to(device)
-        activations = views.gather(positions).to(device)
+        activations = self.views.gather(positions).to(device, memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            pooled = net.upper_pooled(activations, frozen_blocks)
-        embedded = net.embed_pooled(pooled.float())
-        meta = task_losses(learner, embedded, batch).sum()
-        shown = auxiliary(pooled.float(), [views.labels[p].fine for p in positions.tolist()])
+            pooled = self.net.upper_pooled(activations, self.frozen_blocks).float()
+        meta = task_losses(self.learner, self.net.embed_pooled(pooled), batch).sum()
+        fine = [self.views.labels[p].fine for p in positions.tolist()]
+        shown = auxiliary(pooled, fine)
         # Weighed by the number of tasks: the meta-loss is a sum over them.
-        loss = meta + config.auxiliary * config.tasks * shown
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_([*tuned, *heads], 5.0 * config.tasks)
-        optimiser.step()
-        _follow(running, {"meta_loss": meta.item() / config.tasks, "auxiliary": shown.item()})
-        last = step + 1 == config.steps
-        if last or (step + 1) % config.validate_every == 0:
-            figures = dict(running)
-            if len(held):
-                embeddings = embed_views(net, views, held, frozen_blocks, device)
-                with torch.no_grad():
-                    figures |= validate(learner.cpu(), embeddings, [views.labels[i] for i in held])
-                learner.to(device)
-            journal.write(STAGE, step, figures)
-            save_checkpoint(checkpoint, modules, optimiser, Progress(step + 1, fingerprint))
-            running = {}
-        progress(step + 1, config.steps, f"loss {meta.item() / config.tasks:.3f}")
+        torch.autograd.backward(meta + config.auxiliary * config.tasks * shown)
+        return {"meta_loss": meta.item() / config.tasks, "auxiliary": shown.item()}
+
+    def _validate(self) -> dict[str, float]:
+        labels = self.views.labels
+        held = np.array([i for i in validation_views(labels)], dtype=np.int64)
+        if not len(held):
+            return {}
+        embeddings = embed_views(self.net, self.views, held, self.frozen_blocks, self.device)
+        found = validate(self.learner.cpu(), embeddings, [labels[i] for i in held])
+        self.learner.to(self.device)
+        return found
 
 
-def _tunable(net: EncoderNet, frozen_blocks: int) -> list[nn.Parameter]:
+def tunable(net: EncoderNet, frozen_blocks: int) -> list[nn.Parameter]:
     """Parameters above the trunk; those below are frozen here."""
     net.backbone.requires_grad_(False)
     above: list[nn.Module] = [
@@ -125,28 +181,8 @@ def _tunable(net: EncoderNet, frozen_blocks: int) -> list[nn.Parameter]:
     return [p for module in above for p in module.parameters()]
 
 
-def _follow(running: dict[str, float], values: dict[str, float]) -> None:
-    for name, value in values.items():
-        running[name] = value if name not in running else 0.95 * running[name] + 0.05 * value
-
-
-@torch.no_grad()
-def pool_views(
-    net: EncoderNet,
-    views: Views,
-    positions: NDArray[np.int64] | Sequence[int],
-    frozen_blocks: int,
-    device: torch.device,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Tensor:
-    """Pooled features of views, shape (len(positions), f), float32, on the CPU."""
-    wanted = np.asarray(positions, dtype=np.int64)
-    found = []
-    for start in range(0, len(wanted), 64):
-        part = views.gather(wanted[start : start + 64]).to(device)
-        found.append(net.upper_pooled(part, frozen_blocks).float().cpu())
-        progress(min(start + 64, len(wanted)), len(wanted))
-    return torch.cat(found) if found else torch.zeros(0, net.features)
+def _means(recent: list[dict[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([r[name] for r in recent])) for name in recent[0]}
 
 
 @torch.no_grad()
@@ -156,7 +192,12 @@ def embed_views(
     positions: NDArray[np.int64],
     frozen_blocks: int,
     device: torch.device,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Tensor:
     """Embeddings of views, shape (len(positions), d), unit rows, on the CPU."""
-    pooled = pool_views(net, views, positions, frozen_blocks, device)
-    return net.embed_pooled(pooled.to(device)).cpu()
+    found = []
+    for start in range(0, len(positions), 64):
+        part = views.gather(positions[start : start + 64]).to(device)
+        found.append(net.upper(part, frozen_blocks).float().cpu())
+        progress(min(start + 64, len(positions)), len(positions))
+    return torch.cat(found) if found else torch.zeros(0, net.dim)

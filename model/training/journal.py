@@ -22,7 +22,7 @@ class Journal:
         """Forget the lines of a stage from ``step`` on: they are about to be made again."""
         if not self.path.exists():
             return
-        kept = [e for e in self.entries() if not (e["stage"] == stage and e["step"] >= step)]
+        kept = [e for e in self.entries() if not (e["stage"] == stage and float(e["step"]) >= step)]
         partial = self.path.with_suffix(".partial")
         partial.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
         partial.replace(self.path)

@@ -118,4 +118,5 @@ class Auxiliary(nn.Module):
         allowed = torch.from_numpy(np.stack([self._allowed[name] for name in fine]))
         log_probability = self.linear(pooled).log_softmax(1)
         masked = log_probability.masked_fill(~allowed.to(pooled.device), -torch.inf)
-        return -masked.logsumexp(1).mean()
+        loss: Tensor = -masked.logsumexp(1).mean()
+        return loss

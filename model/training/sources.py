@@ -17,7 +17,7 @@ from PIL import Image
 
 from model.data import Record
 from model.episodes import Traits
-from model.holdout import held_out
+from model.holdout import Role, position, role
 from model.images import decode_image, letterbox
 from model.standins import KINDS, PRODUCT_FAMILIES, Resources, degrade, draw, draw_product
 from model.training.config import ViewsConfig
@@ -25,8 +25,15 @@ from model.training.config import ViewsConfig
 # Look of a drawn kind in a task that turns around: silhouettes, errors, spinners and mixtures are
 # never the goods.
 _LOOK_OF_KIND = {"logo": "logo", "icon": "icon", "text": "lettering", "blank": "swatch"}
-# Real pictures are drawn by the plan below far more often as stand-ins than as products, so a
-# drawn product look is a category of its own: titles and brand names are ordinary goods, too.
+# How often each is drawn: shops use words most, and telling a notice from a logo or a title is the
+# hardest part.
+_KINDS = tuple(
+    kind
+    for kind in KINDS
+    for _ in range({"text": 3, "icon": 2, "logo": 2, "mixed": 2}.get(kind, 1))
+)
+_GOODS = (*PRODUCT_FAMILIES, "lettering")
+# Titles and brand names are ordinary goods, too, so drawn lettering is a category of its own.
 _LETTERING_CATEGORY = "drawn lettering"
 
 
@@ -37,7 +44,7 @@ class ViewLabel:
     Attributes:
         fine: the finest class known: a family of the generator, ``kind:text`` for a real stand-in,
             ``product:shoes`` for a product; the auxiliary loss works on these.
-        held_out: kept for validation.
+        role: what it may be used for (``model.holdout.role``).
         drawn: made by the generator.
     """
 
@@ -47,7 +54,7 @@ class ViewLabel:
     look: str
     fine: str
     hardtag: str
-    held_out: bool
+    role: Role
     drawn: bool
 
     @property
@@ -112,7 +119,7 @@ class Source:
             look=record.look,
             fine=fine,
             hardtag=record.hardtag,
-            held_out=record.is_held_out,
+            role=record.role,
             drawn=False,
         )
 
@@ -120,12 +127,12 @@ class Source:
         self, sort: str, index: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.uint8], ViewLabel]:
         if sort == "standin":
-            drawn = draw(KINDS[index % len(KINDS)], rng, self.resources)
+            drawn = draw(_KINDS[index % len(_KINDS)], rng, self.resources)
             look = _LOOK_OF_KIND.get(drawn.kind, "")
             fine = drawn.family
             category = ""
         else:
-            family = PRODUCT_FAMILIES[index % len(PRODUCT_FAMILIES)]
+            family = _GOODS[index % len(_GOODS)]
             drawn = draw_product(family, rng, self.resources)
             look, fine = family, f"product:drawn {family}"
             category = _LETTERING_CATEGORY if family == "lettering" else ""
@@ -137,7 +144,7 @@ class Source:
             look=look,
             fine=fine,
             hardtag="",
-            held_out=held_out(drawn.family, "family"),
+            role=_role_of_drawing(drawn.family, sort, index),
             drawn=True,
         )
 
@@ -145,3 +152,12 @@ class Source:
 def _has_words(record: Record) -> bool:
     """Mirror writing is no lettering."""
     return record.kind in ("text", "logo", "error", "mixed") or record.look == "lettering"
+
+
+def _role_of_drawing(family: str, sort: str, index: int) -> Role:
+    """By its family; of the families that the encoder learns from, one drawing in five is kept
+    for the learner's stage."""
+    found = role({"family": family})
+    if found == "encoder" and position(f"{sort} {index}", "drawing") < 0.2:
+        return "learner"
+    return found

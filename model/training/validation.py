@@ -21,6 +21,14 @@ _TASKS: tuple[tuple[str, Sort, Shots], ...] = (
 )
 
 
+def validation_views(labels: Sequence[ViewLabel], most_drawn: int = 800) -> list[int]:
+    """Positions to validate on: all held-out real pictures, and some of the drawn ones."""
+    held = [i for i, label in enumerate(labels) if label.role == "validation"]
+    drawn = [i for i in held if labels[i].drawn]
+    kept = set(drawn[:: max(1, -(-len(drawn) // most_drawn))])
+    return [i for i in held if not labels[i].drawn or i in kept]
+
+
 def validate(
     learner: LinearLearner,
     embeddings: Tensor,
