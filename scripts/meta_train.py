@@ -79,7 +79,7 @@ def _train(args: argparse.Namespace) -> Path:
     device = choose_device(args.device)
     torch.set_num_threads(args.threads)
     records = [record for folder in args.data for record in load_manifest(folder)]
-    fingerprint = _fingerprint(config, records, args.fonts, args.icons)
+    of_views, fingerprint = _fingerprints(config, records, args.fonts, args.icons)
     work: Path = args.work
     net = imagenet_encoder(config.encoder.dim, config.encoder.backbone)
     learner = _initialise(net, config)
@@ -95,7 +95,7 @@ def _train(args: argparse.Namespace) -> Path:
             source,
             net,
             config.encoder.frozen_blocks,
-            work / f"views-{fingerprint[:12]}",
+            work / f"views-{of_views[:12]}",
             workers=args.workers,
             device=device,
             progress=lambda done, total: tell(done, total, ""),
@@ -217,16 +217,20 @@ class _bar:
         self._bar.update(done - self._bar.n)
 
 
-def _fingerprint(
+def _fingerprints(
     config: TrainConfig, records: Sequence[Record], fonts: Sequence[Path], icons: Sequence[Path]
-) -> str:
-    """Everything that decides the outcome: configuration, pictures, fonts, icons."""
-    said = {
-        "config": asdict(config),
+) -> tuple[str, str]:
+    """What decides the views (pictures, fonts, icons, trunk), and that and all the rest."""
+    views = {
+        "seed": config.seed,
+        "trunk": [config.encoder.backbone, config.encoder.image_size, config.encoder.frozen_blocks],
+        "views": asdict(config.views),
         "records": [(r.path.name, r.path.stat().st_size, r.category, r.kind) for r in records],
         "resources": [str(p) for p in (*fonts, *icons)],
     }
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    of_views = hashlib.sha256(json.dumps(views, sort_keys=True).encode()).hexdigest()
+    whole = {"views": of_views, "config": asdict(config)}
+    return of_views, hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 
 def _sources(records: Sequence[Record], views: Views) -> list[TrainingSource]:
