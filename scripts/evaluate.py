@@ -153,6 +153,7 @@ class _Bars:
 
     def __init__(self) -> None:
         self._bar: tqdm[Any] | None = None
+        self._what = ""
 
     def __enter__(self) -> _Bars:
         return self
@@ -163,9 +164,10 @@ class _Bars:
 
     def tell(self, what: str, done: int, total: int) -> None:
         """Move on; another name begins another bar."""
-        if self._bar is None or self._bar.desc != f"{what}: ":
+        if self._bar is None or what != self._what:
             if self._bar is not None:
                 self._bar.close()
+            self._what = what
             self._bar = tqdm(desc=what, total=total, smoothing=0.05, mininterval=0.5)
         self._bar.update(done - self._bar.n)
 

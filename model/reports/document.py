@@ -78,7 +78,7 @@ def fragment(result: Figures, plots: dict[str, str]) -> str:
             "error (15 bins of equal width), log loss, and recall at one threshold for all tasks.",
             tables.calibration_table(result),
         ),
-        _picture(plots, "reliability", "Reliability diagrams"),
+        _picture(plots, "reliability", "Reliability diagrams; bins of ten pictures or more"),
         "### The baselines' constants\n\n" + _chosen(result),
     ]
     return "\n\n".join(section for section in sections if section)

@@ -18,7 +18,6 @@ from model import metrics
 from model.calibration import (
     bin_edges,
     bin_sums,
-    expected_calibration_error,
     pooled_calibration_error,
     reliability,
     reliability_of,
@@ -103,7 +102,8 @@ def _zero_shot_of(
     decided = metrics.decide(p, is_standin)
     total = decided.standins + decided.real
     right = decided.standins_called + decided.real - decided.real_called
-    curve = reliability(p, is_standin, BINS, "mass")
+    curve = reliability(p, is_standin, BINS, "width")
+    even = reliability(p, is_standin, BINS, "mass")
     alarms, recall = metrics.roc_curve(p, is_standin)
 
     def called(chosen: np.ndarray) -> Figures:
@@ -118,14 +118,15 @@ def _zero_shot_of(
         "recall": as_figure(proportion_interval(decided.standins_called, decided.standins)),
         "brier": metrics.brier_score(p, is_standin),
         "log_loss": metrics.log_loss(p, is_standin),
-        "calibration_error": expected_calibration_error(p, is_standin, BINS),
-        "calibration_error_mass": curve.error,
+        "calibration_error": curve.error,
+        "calibration_error_mass": even.error,
         "thresholds": {k: t if np.isfinite(t) else None for k, t in thresholds.items()},
         "kinds": {kind: called(is_standin & (kinds == kind)) for kind in _names(kinds, is_standin)},
         "hardtags": {
             tag: called(~is_standin & (hardtags == tag)) for tag in _names(hardtags, ~is_standin)
         },
         "reliability": _curve(curve.predicted, curve.observed, curve.count),
+        "reliability_mass": _curve(even.predicted, even.observed, even.count),
         "roc": _thin(alarms, recall),
     }
 

@@ -19,6 +19,7 @@ from model.reports.figures import Figures
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _STYLES = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
 _MARKERS = ("o", "s", "^", "D", "v", "P")
+_FEWEST = 10  # a share of fewer pictures than that is noise, and is not drawn
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "standin",  # ids in the file would otherwise be drawn at random
     "svg.fonttype": "none",
@@ -192,7 +193,10 @@ def _curves(axes: Axes, result: Figures, entries: Sequence[Figures], metric: str
 
 
 def reliability(result: Figures) -> Figure | None:
-    """Predicted against observed share of stand-ins: zero-shot, and K = 5 of both sorts."""
+    """Predicted against observed share of stand-ins: zero-shot, and K = 5 of both sorts.
+
+    Bins of equal width; those with few pictures are left out.
+    """
     panels: list[tuple[str, Figures]] = []
     found = result["zero_shot"].get("all") or result["zero_shot"].get("drawn")
     if found is not None:
@@ -211,9 +215,10 @@ def reliability(result: Figures) -> Figure | None:
         axis.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
         for number, name, label in _shown(result, list(methods)):
             curve = methods[name]["reliability"]
+            shown = [i for i, n in enumerate(curve["count"]) if n >= _FEWEST]
             axis.plot(
-                curve["predicted"],
-                curve["observed"],
+                [curve["predicted"][i] for i in shown],
+                [curve["observed"][i] for i in shown],
                 color=_COLOURS[number % len(_COLOURS)],
                 linestyle=_STYLES[number % len(_STYLES)],
                 marker=_MARKERS[number % len(_MARKERS)],
