@@ -139,3 +139,17 @@ def test_names_of_conditions_are_unique() -> None:
         for subject in (None, "logo")
     }
     assert len(names) == 2 * 2 * 9 * 2
+
+
+def test_answers_of_several_methods_stand_side_by_side_only_for_the_same_episodes() -> None:
+    traits = pool()
+    sampler = EpisodeSampler(traits)
+    methods = [Method(n, n, truth(traits), Oracle(s)) for n, s in (("sure", 0.99), ("shy", 0.6))]
+    episodes, others = (draw_episodes(sampler, CONDITION, 5, seed) for seed in (0, 1))
+    both = answer_all(methods, episodes, range(len(traits)))
+    joined = Answers.joined([both.only("sure"), both.only("shy")])
+    assert list(joined.probabilities) == ["sure", "shy"]
+    np.testing.assert_array_equal(joined.probabilities["shy"], both.probabilities["shy"])
+    strange = answer_all(methods[:1], others[:4], range(len(traits)))
+    with pytest.raises(MetricError, match="different episodes"):
+        Answers.joined([both.only("shy"), strange])
