@@ -63,8 +63,8 @@ class PriorMixture(LinearLearner):
         self.log_noise = nn.Parameter(torch.full((components,), math.log(0.1)))
         self.log_prior = nn.Parameter(torch.zeros(components))
         self.log_temper = nn.Parameter(torch.zeros(()))
-        self.calibrate = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 2))
-        last = self.calibrate[-1]
+        last = nn.Linear(16, 2)
+        self.calibrate = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), last)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
 
