@@ -42,10 +42,10 @@ test: $(dev) ## the quick tests: minutes on two cores
 	$(one_thread) $(pytest) -n 2 -m "not slow and not postgres and not browser"
 
 test-slow: $(dev) ## the tests that train or take minutes
-	$(one_thread) $(pytest) -m slow
+	$(one_thread) $(pytest) --timeout 900 -m slow
 
 test-postgres: $(dev) ## the store's promises on PostgreSQL
-	$(one_thread) $(pytest) -m postgres
+	$(one_thread) $(pytest) -m "postgres and not slow"
 
 test-browser: $(dev) ## the tests that drive Chromium (Debian: chromium)
 	$(one_thread) $(pytest) -m browser
