@@ -1,6 +1,7 @@
 """Connections and transactions, and the one border where the database's errors become ours."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,10 @@ ATTEMPTS = 4
 """How often a transaction is tried when PostgreSQL asks for another try (deadlock, 40P01 ...)."""
 
 
+LOST = (-1, -1)
+"""In place of a file's device and inode: it was lost once."""
+
+
 class Database:
     """An engine with two ways in: ``read`` and ``write``, each one transaction.
 
@@ -49,6 +54,7 @@ class Database:
         self.url = _checked(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._options = options
+        self._file: tuple[int, int] | None = None
         self.engine = self._sqlite_engine() if self.is_sqlite else self._postgres_engine()
         event.listen(self.engine, "handle_error", _unstorable)
         self._writer = self.engine.execution_options(standin_write=True)
@@ -60,6 +66,7 @@ class Database:
 
     def read(self, work: Callable[[Session], T]) -> T:
         """Run ``work`` on one consistent state of the database."""
+        self._check_file()
         with self.border(), Session(self._reader) as session, session.begin():
             return work(session)
 
@@ -68,6 +75,7 @@ class Database:
 
         ``work`` may run more than once where PostgreSQL asks for a retry.
         """
+        self._check_file()
         with self.border():
             for attempt in range(1, ATTEMPTS + 1):
                 try:
@@ -79,6 +87,29 @@ class Database:
                     if not retry or attempt == ATTEMPTS:
                         raise
             raise StoreDefect("every attempt ended without an outcome")
+
+    def _check_file(self) -> None:
+        """Refuse to go on with a SQLite file that was deleted or replaced under our feet.
+
+        SQLite itself goes on with the file it once opened, and would acknowledge writes that
+        nobody will ever see again.
+        """
+        if not self.is_sqlite or self.url.query:
+            return
+        try:
+            found = os.stat(self.url.database or "")
+        except OSError as error:
+            self._file = LOST
+            raise StoreUnavailable(
+                "the database file is gone; a restart is needed", str(error)
+            ) from error
+        identity = (found.st_dev, found.st_ino)
+        if self._file is None:
+            self._file = identity
+        elif self._file != identity:
+            # For good: if the file came back, its write-ahead log may not be the one we write to.
+            self._file = LOST
+            raise StoreUnavailable("the database file was replaced; a restart is needed")
 
     def close(self) -> None:
         """Close every connection. The last one to close a SQLite file also empties its WAL."""

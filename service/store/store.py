@@ -365,6 +365,7 @@ def open_store(url: str, options: StoreOptions | None = None, *, clock: Clock = 
     database = Database(url, options)
     try:
         migrate(database)
+        database.read(lambda session: None)  # which file it is, from now on
     except StoreUnavailable as error:
         # Read by the operator who started the service, who needs to know which database and why.
         where = database.url.render_as_string(hide_password=True)

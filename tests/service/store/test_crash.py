@@ -55,15 +55,21 @@ class Writers:
         assert self.process.stdin
         assert self.process.stdout
         self.stdin, self.stdout = self.process.stdin, self.process.stdout
+        self.change_seconds = 0.02
 
     def run_and_kill(self, seed: int, after: int, delay: float) -> Heard:
-        """Start a writer and kill it ``delay`` seconds after its ``after``-th acknowledgement."""
+        """Start a writer and kill it after its ``after``-th acknowledgement.
+
+        ``delay`` is how long after, in changes: a change takes milliseconds on a quiet machine
+        and many times that on a busy one, and kills shall fall anywhere within it.
+        """
         self.stdin.write(f"{seed} 1000000\n")
         self.stdin.flush()
         heard = Heard()
-        pid, killed = 0, False
+        pid, killed, last = 0, False, 0.0
         while True:
             line = json.loads(self.stdout.readline())
+            now = time.monotonic()
             if "pid" in line:
                 pid = line["pid"]
             elif "about" in line:
@@ -71,13 +77,16 @@ class Writers:
             elif "done" in line:
                 heard.about = None
                 heard.done.append(line)
+                if last and not killed:
+                    self.change_seconds += 0.2 * (now - last - self.change_seconds)
+                last = now
             elif "refused" in line:
                 heard.about = None
             elif "ended" in line:
                 heard.code = line["ended"]
                 return heard
             if len(heard.done) >= after and not killed:
-                time.sleep(delay)
+                time.sleep(delay * self.change_seconds)
                 os.kill(pid, signal.SIGKILL)
                 killed = True
 
@@ -111,8 +120,8 @@ def kill_and_check(url: str, writers: Writers, kills: int) -> None:
     acknowledged = dict.fromkeys(CATEGORIES, 0)
     in_flight = 0
     for kill in range(kills):
-        seed, after = chance.randrange(10**9), chance.randint(0, 8)
-        delay = chance.uniform(0, 0.012)
+        seed, after = chance.randrange(10**9), chance.randint(1, 6)
+        delay = chance.uniform(0, 2)
         where = f"kill {kill}: seed {seed}, after {after}, delay {delay}"
         heard = writers.run_and_kill(seed, after, delay)
         assert heard.code == -signal.SIGKILL, where

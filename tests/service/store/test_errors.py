@@ -22,6 +22,7 @@ from service.store import (
     errors,
 )
 from service.store.database import Database, translate
+from service.store.migrate import migrate
 
 
 def descendants(kind: type[Exception]) -> Iterator[type[Exception]]:
@@ -103,6 +104,7 @@ def test_what_each_means(error: Exception, expected: type[StoreError]) -> None:
     [sqlalchemy.exc.TimeoutError("pool"), sqlite3.OperationalError("raw, past SQLAlchemy")],
 )
 def test_the_border_keeps_the_cause(tmp_path: Path, error: Exception) -> None:
+    (tmp_path / "standin.db").touch()
     database = Database(f"sqlite:///{tmp_path}/standin.db", StoreOptions())
 
     def fail(session: object) -> None:
@@ -116,6 +118,7 @@ def test_the_border_keeps_the_cause(tmp_path: Path, error: Exception) -> None:
 
 
 def test_errors_that_are_no_databases_pass_the_border(tmp_path: Path) -> None:
+    (tmp_path / "standin.db").touch()
     database = Database(f"sqlite:///{tmp_path}/standin.db", StoreOptions())
 
     def fail(session: object) -> None:
@@ -128,6 +131,7 @@ def test_errors_that_are_no_databases_pass_the_border(tmp_path: Path) -> None:
 
 def test_values_that_no_driver_takes_are_refused(url: str) -> None:
     database = Database(url, StoreOptions())
+    migrate(database)
     for value in (2**70, "\ud800"):
         with pytest.raises(InvalidRecord):
             database.read(

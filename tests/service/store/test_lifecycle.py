@@ -176,6 +176,27 @@ async def test_a_locked_database_is_unavailable_to_writers_only(tmp_path: Path) 
     await store.close()
 
 
+async def test_a_file_deleted_or_replaced_is_noticed(tmp_path: Path) -> None:
+    """SQLite would go on with the deleted file, and acknowledge what nobody will see again."""
+    file = tmp_path / "standin.db"
+    url = f"sqlite:///{file}"
+    store = open_store(url)
+    await store.change_examples("t", "shoes", [picture(1)], adapt)
+    moved = file.rename(tmp_path / "moved.db")
+    for call in (store.ping(), store.change_examples("t", "shoes", [picture(2)], adapt)):
+        with pytest.raises(StoreUnavailable, match="gone"):
+            await call
+    # Back again, and still refused: what was done to its write-ahead log nobody can tell.
+    moved.rename(file)
+    for call in (store.ping(), store.change_examples("t", "shoes", [picture(2)], adapt)):
+        with pytest.raises(StoreUnavailable, match="replaced"):
+            await call
+    await store.close()
+    store = open_store(url)
+    assert (await store.head("t", "shoes")).version == 1
+    await store.close()
+
+
 @pytest.mark.postgres
 async def test_lost_connections_are_made_anew(postgres: str) -> None:
     import psycopg
