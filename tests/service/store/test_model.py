@@ -289,5 +289,5 @@ def test_the_store_does_what_the_model_does(url: str) -> None:
 def test_the_store_does_what_the_model_does_for_long(url: str) -> None:
     run_state_machine_as_test(
         lambda: StoreAgainstModel(url),
-        settings=settings(max_examples=300, stateful_step_count=40, deadline=None),
+        settings=settings(max_examples=100, stateful_step_count=40, deadline=None),
     )
