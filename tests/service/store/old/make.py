@@ -19,8 +19,8 @@ from service.store.migrate import config_for
 from tests.service.store.builders import adapt, picture
 
 HEADER = """\
--- A database of revision {revision}, as SQLite's dump tells it: tenant default has category shoes with
--- two uploads and a rollback to the first, tenant other an empty category paint.
+-- A database of revision {revision}, as SQLite's dump tells it: tenant default has category shoes
+-- with two uploads and a rollback to the first, tenant other an empty category paint.
 """
 
 
