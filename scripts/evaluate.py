@@ -4,9 +4,10 @@
         --validation DIR/placeholders_validation --fonts DIR --icons DIR --episodes 600
 
 Folders hold pictures and a manifest.csv, as for training; what the rule of model.holdout keeps out
-is measured on, the rest is what the baseline is fitted to. Folders given by --validation are
-measured on whole. The baseline is logistic regression on frozen ImageNet features: zero-shot
-fitted to the training split, in tasks to the support set; on the very same pictures and tasks.
+is measured on, the rest is what the baseline is fitted to. Folders given by --validation, and those
+whose name ends in "validation", are measured on whole. The baseline is logistic regression on
+frozen ImageNet features: zero-shot fitted to the training split, in tasks to the support set; on
+the very same pictures and tasks.
 
 Stop it with Ctrl-C or kill it; the same command goes on where it was. Without --data it measures
 on drawn pictures alone.
@@ -34,7 +35,7 @@ from model.imagenet import BACKBONE, SHA256, imagenet_encoder
 from model.reports import document, plots
 from model.reports.drawn import Wanted, draw_items
 from model.reports.methods import Candidate
-from model.reports.pool import Item, collect, folders_in
+from model.reports.pool import Item, collect, sides
 from model.reports.run import Settings, measure
 from model.standins import builtin_resources, load_resources
 from model.weights import find_card, load_card, load_weights, restore
@@ -127,8 +128,7 @@ def _candidates(args: argparse.Namespace, device: torch.device) -> list[Candidat
 
 
 def _items(args: argparse.Namespace, image_size: int) -> list[Item]:
-    data = [folder for given in args.data for folder in folders_in(given)]
-    validation = [folder for given in args.validation for folder in folders_in(given)]
+    data, validation = sides(args.data, args.validation)
     items = list(tqdm(collect(data, validation), desc="manifests", unit=" pictures"))
     if args.drawn:
         resources = builtin_resources()

@@ -90,6 +90,21 @@ def folders_in(folder: Path) -> list[Path]:
     return found
 
 
+def sides(data: Sequence[Path], validation: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Folders with manifests: those divided by the rule, and those that are for measuring only.
+
+    A folder whose name ends in "validation" is for measuring only however it was given: naming
+    the folder above it must not fit a baseline to its pictures.
+
+    Raises:
+        ManifestError: as :func:`folders_in`.
+    """
+    divided = [folder for given in data for folder in folders_in(given)]
+    whole = [folder for given in validation for folder in folders_in(given)]
+    whole += [f for f in divided if f.name.endswith("validation") and f not in whole]
+    return [folder for folder in divided if folder not in whole], whole
+
+
 def collect(data: Sequence[Path], validation: Sequence[Path]) -> Iterator[Item]:
     """Every picture that the folders' manifests name, a repeated file only once.
 

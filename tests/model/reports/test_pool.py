@@ -13,7 +13,7 @@ from PIL import Image
 from model.errors import ManifestError
 from model.holdout import held_out
 from model.images import decode
-from model.reports.pool import Pool, collect, folders_in
+from model.reports.pool import Pool, collect, folders_in, sides
 
 
 def group(wanted: bool, sort: str = "shop") -> str:
@@ -82,3 +82,12 @@ def test_folders_of_folders(tmp_path: Path) -> None:
     assert folders_in(tmp_path / "a") == [tmp_path / "a"]
     with pytest.raises(ManifestError, match=r"no manifest\.csv"):
         folders_in(tmp_path / "nowhere")
+
+
+def test_a_folder_for_validation_is_never_divided(tmp_path: Path) -> None:
+    for name in ("goods", "standins", "standins_validation", "more"):
+        write_folder(tmp_path / "data" / name, [("text", "g", 1)], "kind")
+    base = tmp_path / "data"
+    expected = [base / "goods", base / "standins"], [base / "more", base / "standins_validation"]
+    assert sides([base], [base / "more"]) == expected
+    assert sides(sorted(base.iterdir()), [base / "more", base / "standins_validation"]) == expected
