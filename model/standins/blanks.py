@@ -5,9 +5,20 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from model.standins.chance import between, chance, log_between, pick, weighted, whole
 from model.standins.grounds import Sheet, add_frame, gradient, pattern, photolike, texture
-from model.standins.palette import BLACK, WHITE, brand_colour, grey, ground_colour, ink_on, mix
+from model.standins.palette import (
+    BLACK,
+    WHITE,
+    Colour,
+    apart,
+    brand_colour,
+    grey,
+    ground_colour,
+    ink_on,
+    luma,
+    mix,
+)
 from model.standins.resources import Resources
-from model.standins.surface import canvas_size, ramp
+from model.standins.surface import blend, canvas_size, ramp
 
 BLANK_FAMILIES = {"plain": 0.2, "gradient": 0.14, "pattern": 0.1, "noise": 0.1, "border": 0.13,
                   "checkerboard": 0.1, "skeleton": 0.17, "spot": 0.06}  # fmt: skip
@@ -15,13 +26,14 @@ BLANK_FAMILIES = {"plain": 0.2, "gradient": 0.14, "pattern": 0.1, "noise": 0.1, 
 
 def _checkerboard(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     """What editors show behind transparency."""
-    step = max(2, round(pick(rng, (4, 8, 8, 10, 12, 16, 20)) * max(0.5, min(size) / 200)))
+    step = max(2.0, min(size) * log_between(rng, 0.02, 0.12))
+    shift = between(rng, 0, step)
     if chance(rng, 0.75):
         light, dark = WHITE, grey(whole(rng, 190, 240))
     else:
         light, dark = grey(whole(rng, 90, 160)), grey(whole(rng, 50, 85))
     y, x = np.mgrid[0 : size[1], 0 : size[0]]
-    on = ((x // step) + (y // step)) % 2
+    on = (((x + shift) // step) + ((y + shift) // step)).astype(np.intp) % 2
     table = np.array([light, dark], np.uint8)
     return Image.fromarray(table[on])
 
@@ -96,16 +108,50 @@ def _noisy(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     style = weighted(rng, {"grain": 0.45, "static": 0.2, "blur": 0.35})
     colour = ground_colour(rng)
     if style == "grain":
-        return texture(rng, size, colour, log_between(rng, 6, 50))
+        return texture(rng, size, colour, log_between(rng, 22, 80))
     if style == "blur":
         tiny = photolike(rng, (24, 24)).filter(ImageFilter.GaussianBlur(between(rng, 1, 4)))
         return tiny.resize(size, Image.Resampling.BICUBIC)
     cell = whole(rng, 1, max(1, min(size) // 16))
     small = (max(2, size[0] // cell), max(2, size[1] // cell))
     bands = 3 if chance(rng, 0.3) else 1
-    values = rng.normal(0, log_between(rng, 5, 70), (small[1], small[0], bands))
+    values = rng.normal(0, log_between(rng, 9, 70), (small[1], small[0], bands))
     field = np.clip(np.asarray(colour, np.float32) + values, 0, 255).astype(np.uint8)
     return Image.fromarray(field).resize(size, Image.Resampling.NEAREST)
+
+
+def _with_trace(rng: np.random.Generator, picture: Image.Image, colour: Colour) -> Image.Image:
+    """A plain picture with a trace of something: uneven light, a spot, a line, specks."""
+    size = picture.size
+    style = weighted(rng, {"light": 0.4, "spot": 0.2, "line": 0.2, "specks": 0.2})
+    away = BLACK if luma(colour) > 128 else WHITE
+    tone = mix(colour, away, between(rng, 0.08, 0.35))
+    if style == "light":
+        centre = (between(rng, -0.5, 0.5), between(rng, -0.5, 0.5))
+        bend = log_between(rng, 0.4, 3)
+        by = ramp(size, between(rng, 0, 360), chance(rng, 0.3), centre, bend)
+        ends = (colour, tone) if chance(rng, 0.5) else (tone, colour)
+        picture = blend(*ends, by)
+        if chance(rng, 0.5):
+            return picture
+        style = pick(rng, ("spot", "line", "specks"))
+    draw = ImageDraw.Draw(picture)
+    w, h = size
+    reach = min(size) * log_between(rng, 0.04, 0.3)
+    x, y = between(rng, 0, w - reach), between(rng, 0, h - reach)
+    if style == "spot":
+        box = (x, y, x + reach, y + reach)
+        (draw.ellipse if chance(rng, 0.5) else draw.rectangle)(box, fill=tone)
+    elif style == "line":
+        thick = max(1, round(min(size) * between(rng, 0.004, 0.03)))
+        across = chance(rng, 0.5)
+        draw.line((0, y, w, y) if across else (x, 0, x, h), fill=tone, width=thick)
+    else:
+        for _ in range(whole(rng, 6, 60)):
+            a, b = between(rng, 0, w), between(rng, 0, h)
+            r = max(0.5, min(size) * between(rng, 0.002, 0.012))
+            draw.ellipse((a - r, b - r, a + r, b + r), fill=tone)
+    return picture
 
 
 def draw_blank(rng: np.random.Generator, resources: Resources) -> tuple[Image.Image, str]:
@@ -117,7 +163,7 @@ def draw_blank(rng: np.random.Generator, resources: Resources) -> tuple[Image.Im
     if family == "gradient":
         picture = gradient(rng, size, colour)
     elif family == "pattern":
-        other = mix(colour, ink_on(rng, colour, 10), between(rng, 0.15, 1.0))
+        other = apart(rng, colour, mix(colour, ink_on(rng, colour), between(rng, 0.15, 1.0)))
         picture = pattern(rng, size, colour, other)
     elif family == "noise":
         picture = _noisy(rng, size)
@@ -126,8 +172,10 @@ def draw_blank(rng: np.random.Generator, resources: Resources) -> tuple[Image.Im
     elif family == "skeleton":
         picture = _skeleton(rng, size)
     elif family == "spot":
-        by = ramp(size, 0, radial=True)
+        centre = (between(rng, -0.3, 0.3), between(rng, -0.3, 0.3))
+        by = ramp(size, 0, radial=True, centre=centre, bend=log_between(rng, 0.5, 2.5))
         edge = mix(colour, pick(rng, (BLACK, WHITE, brand_colour(rng))), between(rng, 0.2, 0.8))
+        edge = apart(rng, colour, edge, 22)
         picture = Image.composite(Image.new("RGB", size, edge), Image.new("RGB", size, colour), by)
     else:
         if chance(rng, 0.2):
@@ -138,11 +186,6 @@ def draw_blank(rng: np.random.Generator, resources: Resources) -> tuple[Image.Im
             for _ in range(whole(rng, 1, 2)):
                 add_frame(rng, sheet)
             picture = sheet.picture
-        elif chance(rng, 0.5):
-            # A trace of what was there: a spot of dirt, a faint line, one odd pixel.
-            x, y = whole(rng, 0, size[0] - 1), whole(rng, 0, size[1] - 1)
-            tone = mix(colour, ink_on(rng, colour), between(rng, 0.1, 0.5))
-            reach = max(1, round(min(size) * log_between(rng, 0.005, 0.2)))
-            area = (x, y, x + reach, y + (reach if chance(rng, 0.5) else max(0, reach // 12)))
-            ImageDraw.Draw(picture).rectangle(area, fill=tone)
+        else:
+            picture = _with_trace(rng, picture, colour)
     return picture, f"blank/{family}"

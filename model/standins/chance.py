@@ -6,6 +6,8 @@ from typing import TypeVar
 import numpy as np
 
 T = TypeVar("T")
+# Said outright, since beartype (which the tests run under) takes ``float`` at its word.
+Real = float | int
 
 
 def pick(rng: np.random.Generator, options: Sequence[T]) -> T:
@@ -13,7 +15,7 @@ def pick(rng: np.random.Generator, options: Sequence[T]) -> T:
     return options[int(rng.integers(len(options)))]
 
 
-def weighted(rng: np.random.Generator, table: Mapping[T, float]) -> T:
+def weighted(rng: np.random.Generator, table: Mapping[T, Real]) -> T:
     """One key of ``table``, as likely as its weight; weights need not sum to 1."""
     mark = float(rng.random()) * sum(table.values())
     for option, weight in table.items():
@@ -23,17 +25,17 @@ def weighted(rng: np.random.Generator, table: Mapping[T, float]) -> T:
     return option  # rounding left a hair over
 
 
-def chance(rng: np.random.Generator, probability: float) -> bool:
+def chance(rng: np.random.Generator, probability: Real) -> bool:
     """True with this probability."""
     return bool(rng.random() < probability)
 
 
-def between(rng: np.random.Generator, low: float, high: float) -> float:
+def between(rng: np.random.Generator, low: Real, high: Real) -> float:
     """Uniform in [low, high)."""
     return low + (high - low) * float(rng.random())
 
 
-def log_between(rng: np.random.Generator, low: float, high: float) -> float:
+def log_between(rng: np.random.Generator, low: Real, high: Real) -> float:
     """Uniform in the logarithm, in [low, high): sizes and contrasts are felt as ratios."""
     return float(low * (high / low) ** rng.random())
 

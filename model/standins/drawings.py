@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from model.standins.chance import between, chance, pick, whole
+from model.standins.chance import Real, between, chance, pick, whole
 from model.standins.grounds import Sheet
 from model.standins.names import brand, measure
 from model.standins.palette import Colour, grey, mix
@@ -40,8 +40,8 @@ def _label(
     sheet: Sheet,
     resources: Resources,
     text: str,
-    at: tuple[float, float],
-    high: float,
+    at: tuple[Real, Real],
+    high: Real,
     tone: Colour,
 ) -> None:
     write(rng, sheet, resources, Words(text, "en"), (0.24, high), at, tone, tilt=False)

@@ -137,19 +137,15 @@ def _page(rng: np.random.Generator, resources: Resources) -> tuple[Image.Image, 
     """A big error number and a line of explanation, perhaps a drawing beside them."""
     sheet = draw_ground(rng, resources)
     code, saying = pick(rng, _CODES), pick(rng, _SAYINGS)
-    if not resources.fonts.can_write(
-        Words(saying, _language(saying)).script
-    ) or not resources.fonts.choose(
-        rng, saying.replace("|", ""), Words(saying, _language(saying)).script
-    ):
-        saying = "Not Found"
     words = Words(saying, _language(saying))
+    if not resources.fonts.writes(saying, words.script):
+        words = Words("Not Found", "en")
     if min(sheet.picture.size) > 60 and chance(rng, 0.25):
         window = put_window(rng, sheet)
         write(rng, window, resources, Words(code, ""), (0.45, 0.3), (0.5, 0.54), tilt=False)
         if chance(rng, 0.5):
             write(rng, sheet, resources, words, (0.6, 0.1), (0.5, 0.92), tilt=False)
-        return sheet.picture, Words(f"{code} {saying}", words.language)
+        return sheet.picture, Words(f"{code} {words.text}", words.language)
     colour = sheet.ink(rng)
     top = between(rng, 0.32, 0.45)
     if chance(rng, 0.3) and min(sheet.picture.size) > 90:
@@ -182,7 +178,7 @@ def _page(rng: np.random.Generator, resources: Resources) -> tuple[Image.Image, 
         None if chance(rng, 0.5) else colour,
         tilt=False,
     )
-    return sheet.picture, Words(f"{code} {saying}", words.language)
+    return sheet.picture, Words(f"{code} {words.text}", words.language)
 
 
 def _xml(rng: np.random.Generator, resources: Resources) -> tuple[Image.Image, Words]:

@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from PIL import ImageDraw, ImageFont, features
 
-from model.standins.chance import chance, pick
+from model.standins.chance import Real, chance, pick
 
 Loaded = ImageFont.FreeTypeFont
 
@@ -89,7 +89,7 @@ class Face(Protocol):
         """Advance of a line in pixels."""
 
     def draw(
-        self, draw: ImageDraw.ImageDraw, at: tuple[float, float], line: str, size: int,
+        self, draw: ImageDraw.ImageDraw, at: tuple[Real, Real], line: str, size: int,
         fill: int, stroke: int,
     ) -> None:  # fmt: skip
         """Draw a line on an "L" picture, its baseline starting at ``at``."""
@@ -123,7 +123,7 @@ class BuiltinFace:
         return float(_load_default(size).getlength(line))
 
     def draw(
-        self, draw: ImageDraw.ImageDraw, at: tuple[float, float], line: str, size: int,
+        self, draw: ImageDraw.ImageDraw, at: tuple[Real, Real], line: str, size: int,
         fill: int, stroke: int,
     ) -> None:  # fmt: skip
         """Draw a line, its baseline starting at ``at``."""
@@ -192,7 +192,7 @@ class FileFace:
         return float(sum(self._font(i, size).getlength(run) for i, run in self._split(line)))
 
     def draw(
-        self, draw: ImageDraw.ImageDraw, at: tuple[float, float], line: str, size: int,
+        self, draw: ImageDraw.ImageDraw, at: tuple[Real, Real], line: str, size: int,
         fill: int, stroke: int,
     ) -> None:  # fmt: skip
         """Draw a line, its baseline starting at ``at``."""
@@ -302,6 +302,11 @@ class Fonts:
     def can_write(self, script: str) -> bool:
         """Whether words of a script can be set legibly here."""
         return script in self.table and (script not in SHAPED or can_shape())
+
+    def writes(self, words: str, script: str) -> bool:
+        """Whether some face has every letter of ``words`` (``|`` and line ends aside)."""
+        plain = words.replace("|", "").replace("\n", " ")
+        return self.can_write(script) and any(f.covers(plain) for f in self.table[script])
 
     def choose(self, rng: np.random.Generator, words: str, script: str) -> Face | None:
         """A face that has every letter of ``words``, or None if there is none."""

@@ -10,33 +10,35 @@ import numpy as np
 from PIL import Image
 
 from model.errors import StandinError
+from model.standins.chance import Real
 
 # What an icon is a stand-in for, by words in its file name; the first match counts.
 # In these patterns < and > stand for the start and the end of a word.
 _STANDIN_WORDS: dict[str, str] = {
+    "": "adobe|google|bike|brand-|battery|-logo|podcast|podium",
     "camera": "camera|photo-(sensor|circle|star|heart|shield)|aperture",
     "picture-off": "(image|photo|picture)s?-(off|broken|remove|minus|x|down|cancel)|broken-image",
     "gallery": "images|photos|gallery|album|image-(multiple|area)|pictures|collection",
     "picture": "image|photo|picture|panorama|landscape|polaroid|wallpaper|mountains?$",
     "hidden": "eye-(off|slash|closed)|hide$",
-    "bag": "<(bag|tote|shopping-bag|handbag|shopping|basket)>",
-    "cart": "<cart>",
-    "gift": "<gift>",
-    "box": "<(package|box|archive|cube|parcel|carton)>",
+    "cart": "^(cart|shopping-cart)>",
+    "bag": "^(bag|tote|shopping|handbag|basket)>",
+    "gift": "^gift>",
+    "box": "^(package|box|archive|cube|parcel|carton)>",
     "hanger": "hanger",
-    "tag": "<(tag|tags|label|price)>",
-    "question": "question|help|unknown",
-    "alert": "alert|exclamation|warning|error|bug",
-    "ban": "<(ban|cancel|prohibit|forbidden|block|slash-circle|circle-slash|x-circle)>",
+    "tag": "^(tag|tags|label|price)>",
+    "question": "^(help|question|(circle|square|file|message)-(help|question|unknown))>",
+    "alert": "^(alert|exclamation|warning|error|(circle|triangle|octagon|file)-(alert|warning))>",
+    "ban": "^(ban|cancel|prohibit|forbidden|block|slash-circle|circle-slash|x-circle)>",
     "empty": "ghost|mood-(sad|empty|confuzed)|frown|(emoticon|smiley)-(sad|x|blank)|unplug|"
     "plug-off|link-off|search-off|file-search|(cloud|wifi|database)-(off|slash|x)|folder-open|inbox|cactus|"
     "wind$|empty|zoom-(cancel|question)",
     "upload": "upload|cloud-arrow-up|add-a|plus-(circle|square|box)|(square|circle)-(dashed-)?plus",
-    "clock": "<(clock|hourglass|timer|sand|watch-later)>",
-    "place": "map-pin|location|<marker>",
+    "clock": "^(clock|hourglass|timer|sand)>",
+    "place": "^(map-pin|location|map-marker)>",
     "file": "^(file|document|page|notes?|receipt)"
     "(-(blank|text|off|x|unknown|outline|remove|alert|description))*$",
-    "shop": "<(store|shop|storefront|building-store|warehouse)>",
+    "shop": "^(store|shop|storefront|building-store|warehouse)>",
     "goods": "<(t?-?shirt|shoe|sneaker|boot|dress|sofa|couch|armchair|chair|lamp|bottle|car|sedan|"
     "bicycle|laptop|television|monitor|phone|smartphone|headphones|watch|book|guitar|diamond|ring|"
     "glasses|sunglasses|perfume|wine|cup|coffee|pizza|burger|fridge|washing-machine|bed|bathtub|"
@@ -53,17 +55,20 @@ _NEITHER = (
     "^(file|folder|user|account|person|clipboard|page|note|cloud|loader|loading|spinner|progress|"
     "refresh|reload|sync|rotate|square|circle|rectangle|crop|scan|frame|card|article|news|instagram|"
     "video|film|movie|gallery|slideshow|layers|stack)>|"
-    "arrow|chevron|caret|align|number|letter|alpha-|alphabet|numeric|border|format-|text-|sort|"
+    "question|help|alert|exclamation|warning|error|unknown|<box>|adobe|google|arrow|chevron|caret|align|number|letter|alpha-|alphabet|numeric|border|format-|text-|sort|"
     "column|row|indent|layout|bracket|code|math|axis|percent|quote|dots|menu|^abc|roman"
 )
 # A camera with a coin or a lock on it says something else than that a picture is missing.
 _QUALIFIED = (
-    "bitcoin|dollar|code|cog|heart|star|bolt|pin|lock|spark|share|pause|play|check|<ai>|edit|pencil|"
-    "pen|key|shield|gps|marker|account|text|music|spatial|selfie|video|cctv|security|webcam|film|"
-    "percent|settings|gear|flip|switch|timer|control|wireless|lightning|party|<up>|<down>|<left>|"
-    "<right>|up$|down$|sync|filter|size|move|auto|history|chart|screen|mirror|bookmark"
+    "<(bitcoin|dollar|code|cog|heart|star|bolt|pin|lock|spark|share|pause|play|check|edit|pencil|"
+    "pen>|key|shield|gps|marker|account|text|music|spatial|selfie|video|cctv|security|webcam|film|"
+    "percent|settings|gear|flip|switch|timer|control|wireless|lightning|party|(ai|up|down|left)>|"
+    "right>|sync|filter|size|move|auto|history|chart|screen|mirror|bookmark|model|margin|padding|"
+    "align|cutter|multiple-[0-9]|link|off-outline)"
 )
-_PICTURED = frozenset(("camera", "picture-off", "gallery", "picture", "bag", "cart", "box", "tag"))
+_PICTURED = frozenset(
+    ("camera", "picture-off", "gallery", "picture", "bag", "cart", "box", "tag", "goods")
+)
 
 
 def _pattern(words: str) -> re.Pattern[str]:
@@ -142,7 +147,7 @@ _VIEW = re.compile(rb"viewBox=\"[\d.\-]+[ ,]+[\d.\-]+[ ,]+([\d.]+)[ ,]+([\d.]+)\
 
 
 @lru_cache(maxsize=8192)
-def _natural(path: Path) -> tuple[float, float]:
+def _natural(path: Path) -> tuple[Real, Real]:
     """The size in which a file is drawn unscaled: its width if it has one, else its view box."""
     text = path.read_bytes()
     own, view = _SIZE.search(text), _VIEW.search(text)

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from model.standins.chance import between, chance, log_between, pick, weighted, whole
+from model.standins.chance import Real, between, chance, log_between, pick, weighted, whole
 from model.standins.palette import (
     BLACK,
     WHITE,
     Colour,
+    apart,
     brand_colour,
     ground_colour,
     hsv,
@@ -27,15 +28,15 @@ class Sheet:
 
     picture: Image.Image
     colour: Colour
-    contrast: float = 13.0  # the least luma difference that stays visible here
-    room: float = 1.0  # share of width and height that a frame, card or disc leaves
+    contrast: Real = 13.0  # the least luma difference that stays visible here
+    room: Real = 1.0  # share of width and height that a frame, card or disc leaves
 
     @property
     def busy(self) -> bool:
         """Whether faint ink would be lost on this ground."""
         return self.contrast > 60
 
-    def ink(self, rng: np.random.Generator, at_least: float = 0.0) -> Colour:
+    def ink(self, rng: np.random.Generator, at_least: Real = 0.0) -> Colour:
         """An ink that can be seen on this ground."""
         return ink_on(rng, self.colour, max(self.contrast, at_least))
 
@@ -53,7 +54,7 @@ def noise(
 
 
 def texture(
-    rng: np.random.Generator, size: tuple[int, int], colour: Colour, contrast: float
+    rng: np.random.Generator, size: tuple[int, int], colour: Colour, contrast: Real
 ) -> Image.Image:
     """A surface of one colour: paper, cloth, stone, brushed metal, by layered noise."""
     width, height = size
@@ -173,9 +174,10 @@ def gradient(rng: np.random.Generator, size: tuple[int, int], colour: Colour) ->
     other = mix(colour, pick(rng, (WHITE, BLACK, brand_colour(rng))), between(rng, 0.08, 0.6))
     if chance(rng, 0.2):
         other = brand_colour(rng)
-    by = ramp(
-        size, pick(rng, (90.0, 90.0, 0.0, 45.0, between(rng, 0, 360))), radial=chance(rng, 0.25)
-    )
+    other = apart(rng, colour, other, 20)
+    angle = pick(rng, (90.0, 90.0, 0.0, 45.0)) if chance(rng, 0.5) else between(rng, 0, 360)
+    centre = (between(rng, -0.3, 0.3), between(rng, -0.3, 0.3))
+    by = ramp(size, angle, chance(rng, 0.25), centre, log_between(rng, 0.5, 2))
     return blend(*((colour, other) if chance(rng, 0.5) else (other, colour)), by)
 
 
@@ -262,7 +264,7 @@ def add_frame(rng: np.random.Generator, sheet: Sheet) -> None:
     picture = sheet.picture
     w, h = picture.size
     short = min(w, h)
-    if short < 20:
+    if short < 10:
         return
     draw = ImageDraw.Draw(picture)
     line = ink_on(rng, sheet.colour, sheet.contrast / 2)

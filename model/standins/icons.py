@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from model.standins.chance import between, chance, pick, weighted, whole
+from model.standins.chance import Real, between, chance, pick, weighted, whole
 from model.standins.grounds import Sheet, draw_ground
 from model.standins.marks import cross_out
 from model.standins.palette import Colour, ink_on, luma, mix, second_ink
@@ -14,7 +14,7 @@ from model.standins.silhouettes import draw_silhouette
 from model.standins.surface import Pen, ink, outline, place
 
 # Families of icons; the weights follow what shops show: cameras and pictures above all.
-ICON_FAMILIES: dict[str, float] = {
+ICON_FAMILIES: dict[str, Real] = {
     "camera": 0.18, "camera-off": 0.11, "picture": 0.19, "picture-off": 0.11, "gallery": 0.05,
     "file": 0.03, "box": 0.05, "bag": 0.03, "cart": 0.025, "hanger": 0.02, "question": 0.035,
     "alert": 0.02, "ban": 0.03, "gift": 0.01, "tag": 0.015, "hidden": 0.02, "upload": 0.02,

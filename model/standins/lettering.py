@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from model.standins.chance import between, chance, pick, weighted, whole
+from model.standins.chance import Real, between, chance, pick, weighted, whole
 from model.standins.fonts import CASED, SHAPED, WIDE, Face, Fonts, script_of
 
 _REFERENCE = 40  # measured at this size, then scaled: hinting makes small sizes uneven
@@ -18,7 +18,7 @@ class Setting:
     face: Face
     script: str
     align: str
-    leading: float
+    leading: Real
     tracking: float  # extra space between letters, in ems
     stroke: float  # outline, in ems, 0 for none
     hollow: bool  # letters as outlines only
@@ -88,7 +88,7 @@ def _wrap(pieces: list[tuple[str, str]], lines: int) -> list[str]:
     return [*out, line]
 
 
-def break_lines(rng: np.random.Generator, words: str, script: str, aspect: float) -> list[str]:
+def break_lines(rng: np.random.Generator, words: str, script: str, aspect: Real) -> list[str]:
     """Words in the number of lines that suits a box of this aspect (width over height).
 
     ``\\n`` always breaks. One run in four is a line more or fewer than best, as people do.
@@ -110,7 +110,7 @@ def _line_width(setting: Setting, line: str, size: int) -> float:
 
 
 def _draw_line(
-    draw: ImageDraw.ImageDraw, setting: Setting, line: str, x: float, y: float, size: int
+    draw: ImageDraw.ImageDraw, setting: Setting, line: str, x: Real, y: Real, size: int
 ) -> None:
     stroke = round(setting.stroke * size)
     if setting.tracking == 0.0:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image, ImageDraw
 
-from model.standins.chance import between, chance, pick, weighted
+from model.standins.chance import Real, between, chance, pick, weighted
 from model.standins.emblems import emblem_mask
 from model.standins.fonts import SHAPED
 from model.standins.grounds import Sheet, draw_ground
@@ -30,9 +30,7 @@ def _name_mask(
     rng: np.random.Generator, resources: Resources, name: str, box: tuple[int, int]
 ) -> Image.Image:
     clean = (
-        name
-        if resources.fonts.choose(rng, name, "latin")
-        else name.replace("®", "").replace("™", "")
+        name if resources.fonts.writes(name, "latin") else name.replace("®", "").replace("™", "")
     )
     setting = choose_setting(rng, resources.fonts, clean, "latin")
     if setting is None:
@@ -171,7 +169,7 @@ def _lockup(
     resources: Resources,
     name: str,
     colour: Colour,
-    share: float,
+    share: Real,
 ) -> None:
     """A figure with the name beside it or under it."""
     w, h = sheet.picture.size
@@ -211,7 +209,7 @@ def _badge(
     resources: Resources,
     name: str,
     colour: Colour,
-    share: float,
+    share: Real,
 ) -> None:
     """A round seal: a name along the rim, a figure or initials in the middle."""
     w, h = sheet.picture.size

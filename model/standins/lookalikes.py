@@ -210,15 +210,18 @@ def title(rng: np.random.Generator, resources: Resources) -> Words:
     )
     if style != "title":
         text = {"brand": shop, "price": price, "measure": measure, "person": person}[style](rng)
-        if not resources.fonts.choose(rng, text, "latin"):
+        if not resources.fonts.writes(text, "latin"):
             text = brand(rng)
         return Words(text, "en")
     languages = tuple(lang for lang in TITLES if lang in resources.languages) or ("en",)
     language = choose_language(rng, languages)
-    text = pick(rng, TITLES[language])
-    if not resources.fonts.choose(rng, text.replace("|", ""), script_of(language)):
-        language, text = "en", pick(rng, TITLES["en"])
-    return Words(recase(rng, text, language), language)
+    script = script_of(language)
+    options = [text for text in TITLES[language] if resources.fonts.writes(text, script)]
+    if not options:
+        return Words(brand(rng), "en")
+    text = pick(rng, options)
+    recased = recase(rng, text, language)
+    return Words(recased if resources.fonts.writes(recased, script) else text, language)
 
 
 def draw_lettering(
@@ -244,7 +247,7 @@ def draw_lettering(
         family = "words"
     if family == "pair":
         other = Words(pick(rng, (person, brand, price, measure))(rng), "en")
-        if not resources.fonts.choose(rng, other.text, "latin"):
+        if not resources.fonts.writes(other.text, "latin"):
             other = Words(brand(rng), "en")
         pair(rng, sheet, resources, words, other)
     elif family == "cover":

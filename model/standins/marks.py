@@ -8,14 +8,14 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from model.standins.chance import between, chance, pick, whole
+from model.standins.chance import Real, between, chance, pick, whole
 from model.standins.picture_marks import camera, file, picture, shaded_camera
 from model.standins.surface import Pen, Point, jitter
 
-Mark = Callable[[Pen, np.random.Generator, bool, float], None]
+Mark = Callable[[Pen, np.random.Generator, bool, Real], None]
 
 
-def _box(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
+def _box(pen: Pen, rng: np.random.Generator, filled: bool, w: Real) -> None:
     lift, depth = between(rng, 20, 28), between(rng, 38, 48)
     top: list[Point] = [
         (50, 50 - depth),
@@ -42,7 +42,7 @@ def _box(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
         )
 
 
-def _bag(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
+def _bag(pen: Pen, rng: np.random.Generator, filled: bool, w: Real) -> None:
     flare, top = between(rng, 0, 8), between(rng, 30, 38)
     body: list[Point] = [(18 + flare, top), (82 - flare, top), (86, 94), (14, 94)]
     pen.shape(body, filled, w)
@@ -56,7 +56,7 @@ def _bag(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
         pen.arc(50, top + 10, r, 0, 180, w, tone=0)
 
 
-def _cart(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
+def _cart(pen: Pen, rng: np.random.Generator, filled: bool, w: Real) -> None:
     basket: list[Point] = [(24, 28), (between(rng, 88, 95), 28), (84, 62), (32, 62)]
     pen.line([(5, 14), (19, 14), (33, 70), (84, 70)], w)
     if filled:
@@ -67,7 +67,7 @@ def _cart(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
         pen.circle(x, 85, between(rng, 5, 8), width=0 if filled else w)
 
 
-def _hanger(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
+def _hanger(pen: Pen, rng: np.random.Generator, filled: bool, w: Real) -> None:
     del filled  # a hanger is a wire
     y = between(rng, 60, 72)
     pen.line([(50, 46), (92, y), (92, y + 5), (8, y + 5), (8, y), (50, 46)], w)
@@ -75,7 +75,7 @@ def _hanger(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
     pen.arc(50, 28, 10.5, 170, 450, w)
 
 
-def _question(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
+def _question(pen: Pen, rng: np.random.Generator, filled: bool, w: Real) -> None:
     w = max(w, 5) * (2.2 if filled else 1.2)
     r = between(rng, 19, 25)
     pen.arc(50, 32, r, 165, 415, w)
@@ -83,7 +83,7 @@ def _question(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> Non
     pen.circle(50, 86, w * between(rng, 0.6, 0.75))
 
 
-def _alert(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
+def _alert(pen: Pen, rng: np.random.Generator, filled: bool, w: Real) -> None:
     triangle: list[Point] = [(50, 10), (94, 88), (6, 88)]
     if chance(rng, 0.5):
         pen.shape(triangle, filled, w)
@@ -96,7 +96,7 @@ def _alert(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
     pen.circle(50, 75, max(w, 6) * 0.7, tone=tone)
 
 
-def _ban(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
+def _ban(pen: Pen, rng: np.random.Generator, filled: bool, w: Real) -> None:
     w = max(w, 5) * (2.0 if filled else 1.0)
     pen.circle(50, 50, 46, width=w)
     a = np.radians(pick(rng, (45.0, 45.0, 135.0, 50.0)))
@@ -104,7 +104,7 @@ def _ban(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
     pen.line([(50 - dx, 50 - dy), (50 + dx, 50 + dy)], w)
 
 
-def _gift(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
+def _gift(pen: Pen, rng: np.random.Generator, filled: bool, w: Real) -> None:
     lid = between(rng, 34, 40)
     if filled:
         pen.box(14, lid + 16, 86, 92, 3)
@@ -127,14 +127,14 @@ def _gift(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
         )
 
 
-def _tag(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
+def _tag(pen: Pen, rng: np.random.Generator, filled: bool, w: Real) -> None:
     cut = between(rng, 24, 34)
     body: list[Point] = [(10, 10), (10 + cut + 12, 10), (92, 60), (60, 92), (10, 22 + cut)]
     pen.shape(body, filled, w)
     pen.circle(27, 27, between(rng, 5, 8), tone=0 if filled else 255, width=0 if filled else w)
 
 
-def _eye(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
+def _eye(pen: Pen, rng: np.random.Generator, filled: bool, w: Real) -> None:
     del filled
     lift = between(rng, 22, 30)
     x = np.linspace(6, 94, 25)
@@ -144,7 +144,7 @@ def _eye(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
     pen.circle(50, 50, 13, width=w)
 
 
-def _clock(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
+def _clock(pen: Pen, rng: np.random.Generator, filled: bool, w: Real) -> None:
     if filled:
         pen.circle(50, 50, 45)
     else:
@@ -154,7 +154,7 @@ def _clock(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
     pen.line([(50, 22), (50, 50), (50 + 22 * np.cos(a), 50 + 22 * np.sin(a))], max(w, 4), tone=tone)
 
 
-def _upload(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
+def _upload(pen: Pen, rng: np.random.Generator, filled: bool, w: Real) -> None:
     w = w * (1.8 if filled else 1.0)
     pen.line([(50, 66), (50, 14)], w)
     pen.line([(30, 34), (50, 14), (70, 34)], w)
@@ -163,7 +163,7 @@ def _upload(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
         pen.line([(35, 76), (65, 76)], w)
 
 
-def _plus(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
+def _plus(pen: Pen, rng: np.random.Generator, filled: bool, w: Real) -> None:
     w = w * (2.0 if filled else 1.0)
     if chance(rng, 0.6):
         pen.circle(50, 50, 46, width=w)
@@ -172,7 +172,7 @@ def _plus(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
     pen.line([(50, 50 - reach), (50, 50 + reach)], w)
 
 
-def _pin(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
+def _pin(pen: Pen, rng: np.random.Generator, filled: bool, w: Real) -> None:
     r = between(rng, 26, 32)
     a = np.radians(np.linspace(155, 385, 30))
     drop = [(50 + r * float(np.cos(t)), 38 + r * float(np.sin(t))) for t in a]
@@ -180,7 +180,7 @@ def _pin(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
     pen.circle(50, 38, r * 0.38, tone=0 if filled else 255, width=0 if filled else w)
 
 
-def _sad(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
+def _sad(pen: Pen, rng: np.random.Generator, filled: bool, w: Real) -> None:
     if filled:
         pen.circle(50, 50, 45)
     else:
@@ -194,7 +194,7 @@ def _sad(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
         pen.line([(34, 68), (66, 68)], max(w, 4), tone=tone)
 
 
-def _store(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
+def _store(pen: Pen, rng: np.random.Generator, filled: bool, w: Real) -> None:
     n = whole(rng, 3, 5)
     pen.shape([(14, 10), (86, 10), (94, 36), (6, 36)], filled, w)
     step = 88 / n
@@ -205,7 +205,7 @@ def _store(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
     pen.box(58, 58, 78, 76, 0, width=w)
 
 
-def _search(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
+def _search(pen: Pen, rng: np.random.Generator, filled: bool, w: Real) -> None:
     w = max(w, 4) * (1.6 if filled else 1.0)
     r = between(rng, 26, 33)
     pen.circle(42, 42, r, width=w)
@@ -215,7 +215,7 @@ def _search(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
         pen.line([(52, 32), (32, 52)], w)
 
 
-def _cloud(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
+def _cloud(pen: Pen, rng: np.random.Generator, filled: bool, w: Real) -> None:
     lobes = [(30.0, 60.0, 20.0), (50.0, 46.0, 25.0), (72.0, 60.0, 19.0)]
     for x, y, r in lobes:
         pen.circle(x, jitter(rng, y, 0.04), r)

@@ -4,7 +4,7 @@ import colorsys
 
 import numpy as np
 
-from model.standins.chance import between, chance, log_between, pick, weighted, whole
+from model.standins.chance import Real, between, chance, log_between, pick, weighted, whole
 
 Colour = tuple[int, int, int]
 WHITE: Colour = (255, 255, 255)
@@ -20,7 +20,7 @@ THEME_COLOURS: tuple[Colour, ...] = (
 )  # fmt: skip
 
 
-def grey(value: float) -> Colour:
+def grey(value: Real) -> Colour:
     """The grey of one value, 0 to 255."""
     v = round(min(255.0, max(0.0, value)))
     return (v, v, v)
@@ -31,13 +31,13 @@ def luma(colour: Colour) -> float:
     return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
 
 
-def mix(a: Colour, b: Colour, share: float) -> Colour:
+def mix(a: Colour, b: Colour, share: Real) -> Colour:
     """``share`` of b in a; 0 gives a, 1 gives b."""
     r, g, blue = (round(x + (y - x) * share) for x, y in zip(a, b, strict=True))
     return (r, g, blue)
 
 
-def hsv(hue: float, saturation: float, value: float) -> Colour:
+def hsv(hue: Real, saturation: Real, value: Real) -> Colour:
     """From hue, saturation and value, each 0 to 1; the hue wraps."""
     r, g, b = colorsys.hsv_to_rgb(hue % 1.0, saturation, value)
     return (round(r * 255), round(g * 255), round(b * 255))
@@ -50,7 +50,7 @@ def brand_colour(rng: np.random.Generator) -> Colour:
     return hsv(rng.random(), between(rng, 0.35, 1.0), between(rng, 0.25, 1.0))
 
 
-def tinted(rng: np.random.Generator, value: float, strength: float = 0.06) -> Colour:
+def tinted(rng: np.random.Generator, value: Real, strength: Real = 0.06) -> Colour:
     """Nearly grey, with a breath of colour (the blue-grey and beige of web themes)."""
     hue = pick(rng, (0.58, 0.6, 0.62, 0.08, 0.1, 0.0, 0.33)) + between(rng, -0.04, 0.04)
     return hsv(hue, between(rng, 0.0, strength), min(1.0, max(0.0, value / 255)))
@@ -79,7 +79,7 @@ def ground_colour(rng: np.random.Generator) -> Colour:
     return brand_colour(rng)
 
 
-def _shifted(ground: Colour, step: float, rng: np.random.Generator, tint: float) -> Colour:
+def _shifted(ground: Colour, step: Real, rng: np.random.Generator, tint: Real) -> Colour:
     """A grey or tinted tone ``step`` luma away from the ground, on the side with room."""
     base = luma(ground)
     up = base + step <= 255 and (base < 128 or (base < 200 and chance(rng, 0.25)))
@@ -94,7 +94,7 @@ def _shifted(ground: Colour, step: float, rng: np.random.Generator, tint: float)
     return (toned[0], toned[1], toned[2])
 
 
-def ink_on(rng: np.random.Generator, ground: Colour, at_least: float = 12.0) -> Colour:
+def ink_on(rng: np.random.Generator, ground: Colour, at_least: Real = 12.0) -> Colour:
     """Ink that can be seen on ``ground``: often faint, seldom pure black.
 
     Args:
@@ -113,6 +113,13 @@ def ink_on(rng: np.random.Generator, ground: Colour, at_least: float = 12.0) -> 
     step = log_between(rng, max(low, at_least), max(high, at_least + 1))
     room = max(luma(ground), 255 - luma(ground))
     return _shifted(ground, min(step, room), rng, 0.0 if chance(rng, 0.5) else 1.0)
+
+
+def apart(rng: np.random.Generator, colour: Colour, other: Colour, least: Real = 14) -> Colour:
+    """``other``, or where it can hardly be told from ``colour`` a tone that can."""
+    if abs(luma(colour) - luma(other)) >= least:
+        return other
+    return _shifted(colour, between(rng, least, 3 * least), rng, 1.0)
 
 
 def second_ink(rng: np.random.Generator, ground: Colour, ink: Colour) -> Colour:

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from model.standins.chance import between, chance, pick, whole
+from model.standins.chance import Real, between, chance, pick, whole
 from model.standins.surface import Pen, Point
 
 
-def camera(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
+def camera(pen: Pen, rng: np.random.Generator, filled: bool, w: Real) -> None:
     """A camera seen from the front: body, hump and lens."""
     top, bottom, side = between(rng, 24, 32), between(rng, 74, 84), between(rng, 6, 14)
     hump, r = between(rng, 12, 20), between(rng, 13, 19)
@@ -39,7 +39,7 @@ def camera(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
         pen.circle(100 - side - 10, top + 11, max(w * 0.7, 2))
 
 
-def shaded_camera(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
+def shaded_camera(pen: Pen, rng: np.random.Generator, filled: bool, w: Real) -> None:
     """A camera with its parts in several tones, as drawings in grey show it."""
     del filled, w
     top, bottom = between(rng, 26, 34), between(rng, 76, 86)
@@ -59,7 +59,7 @@ def shaded_camera(pen: Pen, rng: np.random.Generator, filled: bool, w: float) ->
 
 
 def scene(
-    pen: Pen, rng: np.random.Generator, box: tuple[float, float, float, float], tone: int
+    pen: Pen, rng: np.random.Generator, box: tuple[Real, Real, Real, Real], tone: int
 ) -> None:
     """A sun and mountains inside a box."""
     x0, y0, x1, y1 = box
@@ -85,7 +85,7 @@ def scene(
     )
 
 
-def picture(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
+def picture(pen: Pen, rng: np.random.Generator, filled: bool, w: Real) -> None:
     """A framed picture with the sun and mountains."""
     ratio = pick(rng, (1.0, 0.8, 0.75, 0.66))
     x0, x1 = between(rng, 5, 12), 0.0
@@ -125,7 +125,7 @@ def picture(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
         )
 
 
-def file(pen: Pen, rng: np.random.Generator, filled: bool, w: float) -> None:
+def file(pen: Pen, rng: np.random.Generator, filled: bool, w: Real) -> None:
     """A sheet with a folded corner: blank, with lines or with a picture."""
     fold = between(rng, 18, 28)
     x0, x1, y0, y1 = 20.0, 80.0, 6.0, 94.0

@@ -224,7 +224,7 @@ def draw_spinner(rng: np.random.Generator, resources: Resources) -> tuple[Image.
     side = max(14, round(min(w, h) * share * sheet.room))
     pen = Pen(side)
     _DRAWINGS[family](pen, rng)
-    colour = sheet.ink(rng)
+    colour = sheet.ink(rng, 26)  # its tail fades to an eighth of that
     mask = pen.mask()
     at = place(rng, sheet.picture, mask)
     ink(sheet.picture, mask, at, colour)

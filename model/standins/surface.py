@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from model.standins.chance import between, chance, log_between, pick, weighted
+from model.standins.chance import Real, between, chance, log_between, pick, weighted
 from model.standins.palette import Colour
 
-Point = tuple[float, float]
+Point = tuple[Real, Real]
 
 
 def canvas_size(rng: np.random.Generator) -> tuple[int, int]:
@@ -34,7 +34,7 @@ def canvas_size(rng: np.random.Generator) -> tuple[int, int]:
     return (long, short) if shape in ("landscape", "banner") else (short, long)
 
 
-def weighted_size(rng: np.random.Generator, table: Sequence[tuple[float, float, float]]) -> float:
+def weighted_size(rng: np.random.Generator, table: Sequence[tuple[Real, Real, Real]]) -> float:
     """A size from weighted ranges (weight, low, high), uniform in the logarithm within one."""
     mark = float(rng.random()) * sum(row[0] for row in table)
     for weight, low, high in table:
@@ -55,17 +55,31 @@ def place(rng: np.random.Generator, picture: Image.Image, mask: Image.Image) -> 
     return (round(x), round(y))
 
 
-def ramp(size: tuple[int, int], angle: float, radial: bool = False) -> Image.Image:
-    """An "L" ramp from 0 to 255 along ``angle`` (degrees), or from the middle outwards."""
+def ramp(
+    size: tuple[int, int],
+    angle: Real,
+    radial: bool = False,
+    centre: Point = (0.0, 0.0),
+    bend: Real = 1.0,
+) -> Image.Image:
+    """An "L" ramp from 0 to 255 along ``angle`` (degrees), or from a centre outwards.
+
+    Args:
+        size: width and height.
+        angle: direction in degrees; of no meaning if ``radial``.
+        radial: whether it goes outwards from ``centre``.
+        centre: from the middle, in shares of width and height.
+        bend: power that the ramp is raised to; 1 is even.
+    """
     side = 64
     y, x = np.mgrid[0:side, 0:side].astype(np.float32) / (side - 1) - 0.5
     if radial:
-        values = np.hypot(x, y) / 0.7072
+        values = np.hypot(x - centre[0], y - centre[1]) / 0.7072
     else:
         turn = np.radians(angle)
         along = x * np.cos(turn) + y * np.sin(turn)
         values = (along - along.min()) / max(float(np.ptp(along)), 1e-6)
-    small = Image.fromarray((np.clip(values, 0, 1) * 255).astype(np.uint8))
+    small = Image.fromarray((np.clip(values, 0, 1) ** bend * 255).astype(np.uint8))
     return small.resize(size, Image.Resampling.BILINEAR)
 
 
@@ -79,7 +93,7 @@ def ink(
     mask: Image.Image,
     at: tuple[int, int],
     colour: Colour,
-    opacity: float = 1.0,
+    opacity: Real = 1.0,
 ) -> None:
     """Paint a mask in one colour."""
     if opacity < 1.0:
@@ -101,7 +115,7 @@ class Pen:
         return [(x * self._scale, y * self._scale) for x, y in points]
 
     def line(
-        self, points: Sequence[Point], width: float, tone: int = 255, closed: bool = False
+        self, points: Sequence[Point], width: Real, tone: int = 255, closed: bool = False
     ) -> None:
         """A polyline with round ends and joints."""
         path = self._xy([*points, points[0]] if closed else points)
@@ -116,13 +130,13 @@ class Pen:
         """A filled polygon."""
         self._draw.polygon(self._xy(points), fill=tone)
 
-    def shape(self, points: Sequence[Point], filled: bool, width: float) -> None:
+    def shape(self, points: Sequence[Point], filled: bool, width: Real) -> None:
         """A polygon, filled or outlined."""
         if filled:
             self.polygon(points)
         self.line(points, width, closed=True)
 
-    def circle(self, x: float, y: float, r: float, tone: int = 255, width: float = 0.0) -> None:
+    def circle(self, x: Real, y: Real, r: Real, tone: int = 255, width: Real = 0.0) -> None:
         """A disc, or a ring of this width (inside the radius)."""
         s = self._scale
         box = ((x - r) * s, (y - r) * s, (x + r) * s, (y + r) * s)
@@ -133,13 +147,13 @@ class Pen:
 
     def box(
         self,
-        x0: float,
-        y0: float,
-        x1: float,
-        y1: float,
-        radius: float = 0.0,
+        x0: Real,
+        y0: Real,
+        x1: Real,
+        y1: Real,
+        radius: Real = 0.0,
         tone: int = 255,
-        width: float = 0.0,
+        width: Real = 0.0,
     ) -> None:
         """A rectangle with rounded corners, filled, or as a frame of this width."""
         s = self._scale
@@ -152,7 +166,7 @@ class Pen:
             self._draw.rounded_rectangle(xy, radius * s, fill=tone)
 
     def arc(
-        self, x: float, y: float, r: float, start: float, end: float, width: float, tone: int = 255
+        self, x: Real, y: Real, r: Real, start: Real, end: Real, width: Real, tone: int = 255
     ) -> None:
         """An arc, degrees clockwise from three o'clock."""
         s = self._scale
@@ -190,7 +204,7 @@ def outline(mask: Image.Image, width: int) -> Image.Image:
     return ImageChops.subtract(mask, deep)
 
 
-def jitter(rng: np.random.Generator, value: float, share: float = 0.12) -> float:
+def jitter(rng: np.random.Generator, value: Real, share: Real = 0.12) -> float:
     """``value`` give or take a share of it."""
     return value * (1 + between(rng, -share, share))
 

@@ -105,7 +105,7 @@ def _chart(rng: np.random.Generator, size: tuple[int, int], resources: Resources
                 )
     if foot > 8:
         words = Words(pick(rng, (brand, measure))(rng), "en")
-        if resources.fonts.choose(rng, words.text, "latin"):
+        if resources.fonts.writes(words.text, "latin"):
             write(
                 rng,
                 Sheet(picture, ground),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from model.standins.chance import between, chance, pick, weighted, whole
+from model.standins.chance import Real, between, chance, pick, weighted, whole
 from model.standins.fonts import SHAPED, script_of
 from model.standins.grounds import Sheet, draw_ground
 from model.standins.lettering import choose_setting, recase, ring_mask, words_mask
@@ -72,14 +72,14 @@ def choose_language(rng: np.random.Generator, languages: tuple[str, ...]) -> str
 def notice(rng: np.random.Generator, resources: Resources) -> Words:
     """A notice in a language that the fonts can write."""
     language = choose_language(rng, resources.languages)
-    face = resources.fonts.table.get(script_of(language), ())
-    options = NOTICES[language]
-    if len(face) == 1:  # the built-in font: only what it has letters for
-        options = tuple(text for text in options if face[0].covers(text.replace("|", ""))) or (
-            "No image",
-        )
+    fonts, script = resources.fonts, script_of(language)
+    options = [text for text in NOTICES[language] if fonts.writes(text, script)]
+    if not options:
+        return Words("No image", "en")
     text = pick(rng, options)
-    return Words(recase(rng, text, language), language)
+    recased = recase(rng, text, language)
+    # A capital may be missing where the small letter is not: the dotted one of Turkish.
+    return Words(recased if fonts.writes(recased, script) else text, language)
 
 
 def size_in_words(rng: np.random.Generator) -> str:
@@ -119,8 +119,8 @@ def write(
     sheet: Sheet,
     resources: Resources,
     words: Words,
-    share: tuple[float, float] | None = None,
-    centre: tuple[float, float] | None = None,
+    share: tuple[Real, Real] | None = None,
+    centre: tuple[Real, Real] | None = None,
     colour: Colour | None = None,
     tilt: bool = True,
 ) -> bool:
@@ -339,12 +339,8 @@ def draw_text(rng: np.random.Generator, resources: Resources) -> tuple[Image.Ima
     words = notice(rng, resources)
     if family == "size":
         text = size_in_words(rng)
-        words = Words(
-            text
-            if "latin" in resources.fonts.table and resources.fonts.choose(rng, text, "latin")
-            else text.replace("×", "x"),
-            "",
-        )
+        legible = resources.fonts.writes(text, "latin")
+        words = Words(text if legible else text.replace("×", "x"), "")
         write(rng, sheet, resources, words, tilt=False)
     elif family == "label":
         words = Words(pick(rng, _LABELS), "en")
@@ -365,7 +361,7 @@ def draw_text(rng: np.random.Generator, resources: Resources) -> tuple[Image.Ima
                 shop(rng).split(" ")[0].strip("®™").lower(), n=whole(rng, 10000, 99999999)
             )
             below = Words(
-                text if resources.fonts.choose(rng, text, "latin") else "Please check back later",
+                text if resources.fonts.writes(text, "latin") else "Please check back later",
                 "en",
             )
         stacked(
