@@ -54,6 +54,7 @@ class Database:
         self.url = _checked(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._options = options
+        self.busy_seconds = options.busy_timeout.total_seconds()
         self._file: tuple[int, int] | None = None
         self.engine = self._sqlite_engine() if self.is_sqlite else self._postgres_engine()
         event.listen(self.engine, "handle_error", _unstorable)
@@ -125,7 +126,7 @@ class Database:
             raise translate(error) from error
 
     def _sqlite_engine(self) -> Engine:
-        timeout = self._options.busy_timeout.total_seconds()
+        timeout = self.busy_seconds
         engine = create_engine(
             self.url,
             json_serializer=_json,
@@ -154,15 +155,15 @@ class Database:
         return engine
 
     def _postgres_engine(self) -> Engine:
-        timeout = self._options.busy_timeout
+        timeout = self.busy_seconds
         engine = create_engine(
             self.url,
             json_serializer=_json,
             hide_parameters=True,  # an error's text must not carry pictures into the log
-            connect_args={"connect_timeout": max(2, round(timeout.total_seconds()))},
+            connect_args={"connect_timeout": max(2, round(timeout))},
             pool_size=2 * self._options.threads + 1,
             max_overflow=0,
-            pool_timeout=timeout.total_seconds(),
+            pool_timeout=timeout,
             pool_pre_ping=True,
         )
 
@@ -171,7 +172,7 @@ class Database:
             connection.autocommit = True
             # A server, a role or a database may have switched it off; our promise needs it.
             connection.execute("SET synchronous_commit TO on")
-            connection.execute(f"SET lock_timeout TO {round(timeout.total_seconds() * 1000)}")
+            connection.execute(f"SET lock_timeout TO {round(timeout * 1000)}")
             connection.autocommit = False
 
         return engine

@@ -107,7 +107,7 @@ def _use_wal(database: Database) -> None:
     The switch needs the file for itself for an instant and does not always wait for it by itself,
     so when several processes start at once the losers try again.
     """
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + max(10.0, database.busy_seconds)
     while True:
         with database.engine.connect() as connection:
             raw = connection.connection.driver_connection

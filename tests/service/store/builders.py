@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import timedelta
 
 import numpy as np
 
-from service.store import Adaptation, Label, NewExample
+from service.store import Adaptation, Label, NewExample, StoreOptions
 
 DIM = 16
 MODEL = "a" * 64
 OTHER_MODEL = "b" * 64
+# On a busy machine a rival may hold the write lock for seconds; no test is about how fast it is.
+PATIENT = StoreOptions(busy_timeout=timedelta(minutes=2))
 
 
 def sha(number: int) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from service.store import Store, open_store
+from tests.service.store.builders import PATIENT
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +50,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def store(url: str) -> Iterator[Store]:
     """A store over an empty database."""
-    store = open_store(url)
+    store = open_store(url, PATIENT)
     yield store
     asyncio.run(store.close())
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from service.store import StaleVersion, Store, open_store
-from tests.service.store.builders import adapt, digest_of, picture
+from tests.service.store.builders import PATIENT, adapt, digest_of, picture
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[3]
@@ -19,10 +19,10 @@ ROOT = Path(__file__).parents[3]
 UPLOADER = """
 import asyncio, json, sys
 from service.store import open_store
-from tests.service.store.builders import adapt, picture
+from tests.service.store.builders import PATIENT, adapt, picture
 
 async def main(url, first):
-    store = open_store(url)
+    store = open_store(url, PATIENT)
     sys.stdout.write("ready\\n"); sys.stdout.flush()
     sys.stdin.readline()
     versions = []
@@ -39,7 +39,7 @@ asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 
 
 async def test_many_writers_of_one_category_all_have_their_entry(store: Store, url: str) -> None:
-    other = open_store(url)
+    other = open_store(url, PATIENT)
     changes = await asyncio.gather(
         *(
             (store, other)[n % 2].change_examples("t", "shoes", [picture(n)], adapt)
@@ -55,7 +55,7 @@ async def test_many_writers_of_one_category_all_have_their_entry(store: Store, u
 
 
 async def test_of_writers_with_one_etag_exactly_one_wins(store: Store, url: str) -> None:
-    other = open_store(url)
+    other = open_store(url, PATIENT)
     tag = (await store.change_examples("t", "shoes", [picture(0)], adapt)).category.etag
     for turn in range(1, 5):
         outcomes = await asyncio.gather(
@@ -76,7 +76,7 @@ async def test_of_writers_with_one_etag_exactly_one_wins(store: Store, url: str)
 
 
 async def test_one_of_many_creates_the_category(store: Store, url: str) -> None:
-    other = open_store(url)
+    other = open_store(url, PATIENT)
     outcomes = await asyncio.gather(
         *((store, other)[n % 2].put_category("t", "shoes") for n in range(20))
     )
@@ -86,7 +86,7 @@ async def test_one_of_many_creates_the_category(store: Store, url: str) -> None:
 
 
 async def test_the_same_upload_at_once_adds_its_picture_once(store: Store, url: str) -> None:
-    other = open_store(url)
+    other = open_store(url, PATIENT)
     changes = await asyncio.gather(
         *(
             (store, other)[n % 2].change_examples("t", "shoes", [picture(1)], adapt)
@@ -101,7 +101,7 @@ async def test_the_same_upload_at_once_adds_its_picture_once(store: Store, url: 
 
 async def test_writers_of_many_categories_and_a_deletion(store: Store, url: str) -> None:
     """Whatever the order, what is there afterwards is whole."""
-    other = open_store(url)
+    other = open_store(url, PATIENT)
     await store.change_examples("t", "shoes", [picture(0)], adapt)
     calls = []
     for number in range(1, 13):
@@ -148,7 +148,7 @@ def test_two_processes_write_one_category(url: str) -> None:
     assert versions[0] == sorted(versions[0])
 
     async def check() -> None:
-        store = open_store(url)
+        store = open_store(url, PATIENT)
         everything = dict.fromkeys([*range(20), *range(1000, 1020)], "real")
         assert (await store.head("t", "shoes")).state == digest_of(everything)
         await store.close()

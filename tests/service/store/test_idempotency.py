@@ -19,7 +19,7 @@ from service.store import (
     Version,
     open_store,
 )
-from tests.service.store.builders import adapt, picture
+from tests.service.store.builders import PATIENT, adapt, picture
 
 pytestmark = pytest.mark.anyio
 POST = "POST /v1/categories/shoes/examples"
@@ -178,7 +178,7 @@ async def test_a_key_that_was_never_begun_changes_nothing(store: Store) -> None:
 
 
 async def test_of_many_at_once_one_begins(url: str) -> None:
-    stores = [open_store(url) for _ in range(3)]
+    stores = [open_store(url, PATIENT) for _ in range(3)]
     outcomes = await asyncio.gather(
         *(stores[n % 3].idempotent_begin("t", POST, "k", "body") for n in range(30)),
         return_exceptions=True,

@@ -20,7 +20,7 @@ from service.store import StoreOptions, StoreUnavailable, open_store
 from service.store.database import Database
 from service.store.migrate import config_for, migrate
 from service.store.schema import Base
-from tests.service.store.builders import adapt, digest_of, picture
+from tests.service.store.builders import PATIENT, adapt, digest_of, picture
 
 OLD = Path(__file__).parent / "old"
 REVISIONS = [
@@ -212,7 +212,7 @@ def test_many_may_open_an_empty_database_at_once(url: str) -> None:
 
     def open_and_close() -> None:
         try:
-            asyncio.run(open_store(url).close())
+            asyncio.run(open_store(url, PATIENT).close())
         except BaseException as error:
             failures.append(error)
 

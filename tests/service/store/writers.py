@@ -28,7 +28,7 @@ from service.store import (
     open_store,
 )
 from service.store.store import utc_now
-from tests.service.store.builders import adapt, picture
+from tests.service.store.builders import PATIENT, adapt, picture
 
 TENANT = "t"
 CATEGORIES = ("shoes", "paint")
@@ -41,7 +41,7 @@ def say(**what: Any) -> None:
 
 async def write(url: str, seed: int, count: int) -> None:
     """Make changes one after another, saying what is about to happen and what was acknowledged."""
-    store = open_store(url)
+    store = open_store(url, PATIENT)
     chance = random.Random(seed)
     for step in range(count):
         category = chance.choice(CATEGORIES)
