@@ -117,6 +117,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     science.ManifestError: DEFECT,
     science.WeightsError: DEFECT,
     science.DeviceError: DEFECT,
+    science.MetricError: DEFECT,
     # the service
     ours.ServiceError: DEFECT,
     ours.MalformedRequest: MALFORMED,
@@ -148,6 +149,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     store.IdempotencyMismatch: KEY_REUSED,
     store.StoreUnavailable: STORE_AWAY,
     store.DatabaseTooNew: NOT_READY,
+    store.UnsupportedDatabase: NOT_READY,
     store.StoreDefect: DEFECT,
 }
 # What Starlette's router says in its own words.

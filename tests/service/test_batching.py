@@ -1,0 +1,344 @@
+"""What is waiting becomes batches: in turns, once, bounded, and only for who still waits.
+
+The encoder is the real one; a gate in front of it lets a test decide when a pass may run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model import Model, PictureError, images
+from service.batching import Embedded, Embedder, Named, Plan
+from service.errors import Overloaded, UnreadableBase64
+from service.metrics import Metrics
+from tests.service.pictures import product, standin
+
+
+class Gated:
+    """The real encoder behind a gate; notes the size of each pass."""
+
+    def __init__(self, model: Model) -> None:
+        self.encoder = model.encoder
+        self.image_size = model.encoder.image_size
+        self.gate = threading.Event()
+        self.gate.set()
+        self.passes: list[int] = []
+        self.fails = False
+
+    def embed(self, pixels: np.ndarray) -> np.ndarray:
+        self.gate.wait()
+        self.passes.append(len(pixels))
+        if self.fails:
+            raise RuntimeError("out of memory")
+        return self.encoder.embed(pixels)
+
+
+class Bench:
+    """An embedder over a gated encoder, and what it counted."""
+
+    def __init__(self, encoder: Gated, plan: Plan) -> None:
+        self.encoder = encoder
+        self.metrics = Metrics()
+        self.embedder = Embedder(encoder, plan, images.Limits(), self.metrics)
+
+    def counted(self, outcome: str) -> float:
+        found = self.metrics.registry.get_sample_value(
+            "standin_pictures_total", {"outcome": outcome}
+        )
+        assert found is not None
+        return found
+
+
+def plan(**given: float) -> Plan:
+    chosen = {
+        "decode_threads": 2,
+        "encode_threads": 1,
+        "batch": 4,
+        "wait": 0.0,
+        "queue": 64,
+        "cache": 100,
+    }
+    return Plan(**(chosen | given))  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def opened(model: Model, **given: float) -> AsyncIterator[Bench]:
+    bench = Bench(Gated(model), plan(**given))
+    try:
+        yield bench
+    finally:
+        bench.encoder.gate.set()
+        await bench.embedder.close()
+
+
+def run(work: Callable[[], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        await work()
+
+    asyncio.run(whole())
+
+
+def named(data: bytes) -> Named:
+    return Named(data, hashlib.sha256(data).hexdigest())
+
+
+def products(*seeds: int) -> list[Named | PictureError]:
+    return [named(product(seed)) for seed in seeds]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.001)
+
+
+def test_embeddings_are_those_of_the_model_in_order(small_model: Model) -> None:
+    data = [product(1), standin(1), product(2), product(1)]
+    expected = small_model.embed(data).numpy()
+
+    async def work() -> None:
+        async with opened(small_model) as bench:
+            found = await bench.embedder.embed([named(each) for each in data])
+            for each, row, original in zip(found, expected, data, strict=True):
+                assert isinstance(each, Embedded)
+                assert each.sha256 == hashlib.sha256(original).hexdigest()
+                assert (each.width, each.height) == (160, 120)
+                np.testing.assert_allclose(each.embedding, row, atol=1e-5)
+            # The picture that came twice was computed once.
+            assert sum(bench.encoder.passes) == 3
+
+    run(work)
+
+
+def test_a_bad_picture_costs_its_neighbours_nothing(small_model: Model) -> None:
+    async def work() -> None:
+        async with opened(small_model) as bench:
+            given = [UnreadableBase64("no"), named(product(1)), named(b"not a picture")]
+            first, second, third = await bench.embedder.embed(given)
+            assert first is given[0]
+            assert isinstance(second, Embedded)
+            assert isinstance(third, PictureError)
+            assert bench.counted("unreadable") == 1
+            # Errors are not remembered, and do not stand in the way.
+            assert isinstance((await bench.embedder.embed(given[2:]))[0], PictureError)
+            assert bench.embedder.waiting == 0
+
+    run(work)
+
+
+def test_what_waits_becomes_one_pass_up_to_the_largest(small_model: Model) -> None:
+    async def work() -> None:
+        async with opened(small_model) as bench:
+            bench.encoder.gate.clear()
+            tasks = [asyncio.create_task(bench.embedder.embed(products(seed))) for seed in range(9)]
+            # One is in the encoder; two batches may be decoded ahead of it.
+            await until(lambda: len(bench.embedder._ready) == 8)
+            bench.encoder.gate.set()
+            await asyncio.gather(*tasks)
+            assert bench.encoder.passes == [1, 4, 4]
+
+    run(work)
+
+
+def test_a_wait_fills_a_batch(small_model: Model) -> None:
+    async def work() -> None:
+        # Longer than any test may take: only a full batch ends this wait.
+        async with opened(small_model, wait=1e6) as bench:
+            await bench.embedder.embed(products(1, 2, 3, 4))
+            assert bench.encoder.passes == [4]
+        async with opened(small_model, wait=0.001) as bench:
+            await bench.embedder.embed(products(1))
+            assert bench.encoder.passes == [1]
+
+    run(work)
+
+
+def test_free_encoders_share_what_is_ready(small_model: Model) -> None:
+    async def work() -> None:
+        async with opened(small_model, encode_threads=2) as bench:
+            bench.encoder.gate.clear()
+            task = asyncio.create_task(bench.embedder.embed(products(*range(8))))
+            await until(lambda: bench.embedder._free == 0 and len(bench.embedder._ready) == 6)
+            bench.encoder.gate.set()
+            await task
+            assert sum(bench.encoder.passes) == 8
+            assert max(bench.encoder.passes) <= 4
+
+    run(work)
+
+
+def test_a_small_request_is_not_kept_waiting_by_a_large_one(small_model: Model) -> None:
+    async def work() -> None:
+        async with opened(small_model, decode_threads=1, batch=2) as bench:
+            bench.encoder.gate.clear()
+            large = asyncio.create_task(bench.embedder.embed(products(*range(40))))
+            await until(lambda: bench.embedder._free == 0)
+            small = asyncio.create_task(bench.embedder.embed(products(100)))
+            await asyncio.sleep(0)
+            bench.encoder.gate.set()
+            await small
+            # What was decoded ahead goes first, and then the turns.
+            assert sum(bench.encoder.passes) <= 8
+            assert not large.done()
+            await large
+
+    run(work)
+
+
+def test_requests_for_the_same_picture_share_one_computation(small_model: Model) -> None:
+    async def work() -> None:
+        async with opened(small_model) as bench:
+            bench.encoder.gate.clear()
+            tasks = [asyncio.create_task(bench.embedder.embed(products(5))) for _ in range(6)]
+            await until(lambda: bench.counted("joined") == 5)
+            bench.encoder.gate.set()
+            results = await asyncio.gather(*tasks)
+            assert bench.encoder.passes == [1]
+            assert len({id(found[0]) for found in results}) == 1
+            await bench.embedder.embed(products(5))
+            assert bench.encoder.passes == [1]
+            assert bench.counted("cached") == 1
+
+    run(work)
+
+
+def test_the_cache_is_bounded_and_keeps_what_was_used_last(small_model: Model) -> None:
+    async def work() -> None:
+        async with opened(small_model, cache=2) as bench:
+            for seed in (1, 2, 1, 3):
+                await bench.embedder.embed(products(seed))
+            assert len(bench.embedder._cache) == 2
+            assert sum(bench.encoder.passes) == 3
+            await bench.embedder.embed(products(1))
+            assert sum(bench.encoder.passes) == 3
+            await bench.embedder.embed(products(2))
+            assert sum(bench.encoder.passes) == 4
+        async with opened(small_model, cache=0) as bench:
+            await bench.embedder.embed(products(1))
+            await bench.embedder.embed(products(1))
+            assert bench.encoder.passes == [1, 1]
+
+    run(work)
+
+
+def test_a_request_that_is_given_up_is_not_computed(small_model: Model) -> None:
+    async def work() -> None:
+        async with opened(small_model) as bench:
+            bench.encoder.gate.clear()
+            gone = asyncio.create_task(bench.embedder.embed(products(*range(20))))
+            stays = asyncio.create_task(bench.embedder.embed(products(3, 300)))
+            await until(lambda: bench.embedder._free == 0)
+            gone.cancel()
+            await asyncio.wait([gone])
+            assert gone.cancelled()
+            # Picture 3 has another who waits for it.
+            assert bench.embedder.waiting == 2
+            bench.encoder.gate.set()
+            assert all(isinstance(each, Embedded) for each in await stays)
+            # Besides, only what was in the encoder already.
+            assert sum(bench.encoder.passes) <= 3
+            assert bench.counted("dropped") == 19
+            assert bench.embedder.waiting == 0
+
+    run(work)
+
+
+def test_a_full_queue_refuses_at_once_and_starts_nothing(small_model: Model) -> None:
+    async def work() -> None:
+        async with opened(small_model, queue=8) as bench:
+            bench.encoder.gate.clear()
+            waiting = asyncio.create_task(bench.embedder.embed(products(*range(8))))
+            await until(lambda: bench.embedder.waiting == 8)
+            with pytest.raises(Overloaded) as refused:
+                await bench.embedder.embed(products(50))
+            assert refused.value.retry_after > 0
+            assert bench.embedder.waiting == 8
+            # What is on its way already may be waited for by anybody.
+            joined = asyncio.create_task(bench.embedder.embed(products(0, 7)))
+            await until(lambda: bench.counted("joined") == 2)
+            bench.encoder.gate.set()
+            await asyncio.gather(waiting, joined)
+            await bench.embedder.embed(products(50))
+
+    run(work)
+
+
+def test_a_failing_encoder_is_heard_of_and_the_next_pass_goes_on(small_model: Model) -> None:
+    async def work() -> None:
+        async with opened(small_model) as bench:
+            bench.encoder.fails = True
+            with pytest.raises(RuntimeError, match="out of memory"):
+                await bench.embedder.embed(products(1, 2))
+            bench.encoder.fails = False
+            assert bench.embedder.waiting == 0
+            assert isinstance((await bench.embedder.embed(products(1)))[0], Embedded)
+
+    run(work)
+
+
+def test_closing_ends_what_waits(small_model: Model) -> None:
+    async def work() -> None:
+        bench = Bench(Gated(small_model), plan())
+        bench.encoder.gate.clear()
+        task = asyncio.create_task(bench.embedder.embed(products(*range(10))))
+        await until(lambda: bench.embedder._free == 0)
+        closing = asyncio.create_task(bench.embedder.close())
+        await asyncio.sleep(0)
+        bench.encoder.gate.set()
+        await closing
+        with pytest.raises(Overloaded):
+            await task
+
+    run(work)
+
+
+@given(st.binary(max_size=200), st.sampled_from(["plain", "lines", "spaces"]))
+def test_base64_is_read_as_it_is_written(small_model: Model, data: bytes, style: str) -> None:
+    text = base64.b64encode(data).decode()
+    if style == "lines":
+        text = base64.encodebytes(data).decode()
+    elif style == "spaces":
+        text = f" {text}\r\n"
+
+    async def work() -> None:
+        async with opened(small_model) as bench:
+            (found,) = await bench.embedder.name([text])
+            assert isinstance(found, Named)
+            assert found.data == data
+            assert found.sha256 == hashlib.sha256(data).hexdigest()
+
+    run(work)
+
+
+@pytest.mark.parametrize("text", ["a", "===", "AA=A", "data:image/png;base64,AAAA", "é", "A-_A"])
+def test_what_is_not_base64_is_that_picture_s_error(small_model: Model, text: str) -> None:
+    async def work() -> None:
+        async with opened(small_model) as bench:
+            bad, good = await bench.embedder.name([text, b"x"])
+            assert isinstance(bad, UnreadableBase64)
+            assert isinstance(good, Named)
+
+    run(work)
+
+
+def test_thumbnails_come_in_order_with_errors_in_place(small_model: Model) -> None:
+    async def work() -> None:
+        async with opened(small_model) as bench:
+            first, second, third = await bench.embedder.thumbnails(
+                [named(product(1, 600, 300)), named(b"no"), UnreadableBase64("no")]
+            )
+            assert isinstance(first, bytes)
+            assert images.decode(first).width == 256
+            assert isinstance(second, PictureError)
+            assert isinstance(third, UnreadableBase64)
+
+    run(work)

@@ -1,0 +1,66 @@
+"""From a support set to what the store keeps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, roc_auc_score
+
+from model import Model
+from model.learners import Head
+from service.learning import Fitter
+from service.metrics import Metrics
+
+
+def support(seed: int, placeholder: int, real: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_normal((placeholder + real, dim)).astype(np.float32)
+    rows[:placeholder, 0] += 1.5
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows, np.arange(placeholder + real) < placeholder
+
+
+@given(st.integers(0, 99), st.integers(0, 6), st.integers(0, 6))
+def test_the_state_is_the_learner_s_and_quality_is_leave_one_out(
+    small_model: Model, seed: int, placeholder: int, real: int
+) -> None:
+    learner = small_model.learner
+    x, y = support(seed, placeholder, real, learner.embedding_dim)
+    x.flags.writeable = y.flags.writeable = False
+    found = Fitter(small_model, 100, Metrics())(x, y)
+    expected = learner.adapt(torch.tensor(x), torch.tensor(y))
+    head = Head.from_bytes(found.state)
+    assert head.learner == found.learner == expected.learner
+    torch.testing.assert_close(head.state, expected.state)
+    assert found.model_sha256 == small_model.card.sha256
+    if min(placeholder, real) < 2:
+        assert found.quality is None
+        return
+    assert found.quality is not None
+    # Each example under a head fitted to the others, by another road.
+    left_out = []
+    for index in range(len(y)):
+        others = np.arange(len(y)) != index
+        fitted = learner.adapt(torch.tensor(x[others]), torch.tensor(y[others]))
+        left_out.append(float(learner.score(fitted, torch.tensor(x[[index]]))[0]))
+    said = np.array(left_out) >= 0.5
+    assert found.quality["examples"] == len(y)
+    assert found.quality["accuracy"] == pytest.approx(accuracy_score(y, said), abs=1e-4)
+    assert found.quality["auroc"] == pytest.approx(roc_auc_score(y, left_out), abs=1e-3)
+    assert found.quality["missed_placeholders"] == int((~said & y).sum())
+    assert found.quality["false_alarms"] == int((said & ~y).sum())
+
+
+def test_an_empty_set_gives_the_base_head(small_model: Model) -> None:
+    found = Fitter(small_model, 100, Metrics())(np.zeros((0, 0), np.float32), np.zeros(0, np.bool_))
+    base = small_model.adapt(None).head
+    torch.testing.assert_close(Head.from_bytes(found.state).state, base.state)
+
+
+def test_quality_is_left_out_of_large_categories(small_model: Model) -> None:
+    x, y = support(0, 5, 5, small_model.learner.embedding_dim)
+    assert Fitter(small_model, 9, Metrics())(x, y).quality is None
+    assert Fitter(small_model, 10, Metrics())(x, y).quality is not None
