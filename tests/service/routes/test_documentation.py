@@ -29,8 +29,8 @@ def test_the_policy_allows_no_other_host_and_no_inline_script(shared: Service) -
     assert "script-src 'self';" in policy
     assert "http" not in policy
     assert "<script>" not in shared.get("/docs").text
-    assert shared.get("/v1/model").headers["content-security-policy"].startswith(
-        "default-src 'none'"
+    assert (
+        shared.get("/v1/model").headers["content-security-policy"].startswith("default-src 'none'")
     )
 
 
