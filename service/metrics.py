@@ -14,6 +14,8 @@ class Metrics:
     """One registry for each app, so that two apps in one process do not count together."""
 
     def __init__(self) -> None:
+        # When each series began is a second series for each: nobody asks, everybody stores it.
+        prometheus.disable_created_metrics()
         self.registry = registry = CollectorRegistry()
         prometheus.ProcessCollector(registry=registry)
         prometheus.PlatformCollector(registry=registry)
