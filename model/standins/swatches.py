@@ -1,7 +1,7 @@
 """Colours and materials as goods: paint charts, cloth, wood, tiles, stone, patterns."""
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageDraw
 
 from model.standins.chance import between, chance, log_between, pick, weighted, whole
 from model.standins.grounds import Sheet, gradient, noise, pattern, texture
@@ -75,6 +75,9 @@ def _tiles(rng: np.random.Generator, size: tuple[int, int], colour: Colour) -> I
                 colour, pick(rng, ((0, 0, 0), (255, 255, 255))), spread * float(rng.random())
             )
             draw.rectangle((x0, y, x0 + wide - gap - 1, y + high - gap - 1), fill=shade)
+    if chance(rng, 0.6):  # cast, fired or sawn: never quite even
+        grain = texture(rng, size, (128, 128, 128), log_between(rng, 20, 120))
+        picture = ImageChops.overlay(picture, grain)
     return picture
 
 
@@ -119,6 +122,14 @@ def _chart(rng: np.random.Generator, size: tuple[int, int], resources: Resources
     return picture
 
 
+def _earthen(rng: np.random.Generator) -> Colour:
+    """Clay, sand, slate, undyed cloth, grass: what materials are made of."""
+    hue, low, high = pick(
+        rng, ((0.03, 0.3, 0.75), (0.09, 0.1, 0.45), (0.6, 0.0, 0.2), (0.25, 0.3, 0.6))
+    )
+    return hsv(hue + between(rng, -0.03, 0.03), between(rng, low, high), between(rng, 0.25, 0.95))
+
+
 def _veins(rng: np.random.Generator, size: tuple[int, int], colour: Colour) -> Image.Image:
     """Marble and leather: ridges of folded noise."""
     w, h = size
@@ -140,6 +151,8 @@ def draw_swatch(rng: np.random.Generator, resources: Resources) -> tuple[Image.I
         if chance(rng, 0.65)
         else hsv(rng.random(), between(rng, 0, 0.3), between(rng, 0.2, 1))
     )
+    if family in ("tiles", "stone", "cloth") and chance(rng, 0.6):
+        colour = _earthen(rng)
     if family == "paint":
         picture = _chart(rng, size, resources)
     elif family == "pattern":
