@@ -171,7 +171,7 @@ class FileFace:
         runs: list[tuple[int, str]] = []
         current = 0
         for c in line:
-            if not (ord(c) in self.files[current].characters or (c == " " and runs)):
+            if ord(c) not in self.files[current].characters:
                 current = next(
                     (i for i, f in enumerate(self.files) if ord(c) in f.characters), current
                 )
