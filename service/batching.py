@@ -326,7 +326,8 @@ class Embedder:
         known = Embedded(
             work.named.sha256, row.copy(), picture.width, picture.height, picture.format
         )
-        self._metrics.pictures.labels("computed").inc()
+        if not work.done.done():  # else it was dropped during the pass, and is counted so
+            self._metrics.pictures.labels("computed").inc()
         if self._plan.cache:
             self._cache[known.sha256] = known
             if len(self._cache) > self._plan.cache:
