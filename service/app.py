@@ -78,7 +78,7 @@ def create_app(
         patience=settings.body_timeout,
         metrics=metrics,
     )
-    app.add_middleware(middleware.OwnPagesOnly, loopback=settings.is_loopback)
+    app.add_middleware(middleware.OwnPagesOnly, hosts=settings.trusted_hosts)
     app.add_middleware(middleware.HeadAsGet)
     app.add_middleware(middleware.SecurityHeaders)
     app.add_middleware(middleware.Boundary, metrics=metrics)

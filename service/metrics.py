@@ -15,7 +15,7 @@ class Metrics:
 
     def __init__(self) -> None:
         # When each series began is a second series for each: nobody asks, everybody stores it.
-        prometheus.disable_created_metrics()
+        prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry = CollectorRegistry()
         prometheus.ProcessCollector(registry=registry)
         prometheus.PlatformCollector(registry=registry)

@@ -23,7 +23,6 @@ from service.metrics import Metrics
 
 log = logging.getLogger("standin.http")
 CLIENT_GONE = 499
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -118,12 +117,15 @@ class OwnPagesOnly:
 
     A page can send a form to 127.0.0.1 without asking, and it names itself in ``Origin``. Under a
     name of its own that resolves to 127.0.0.1 (DNS rebinding) it could even read the answers, so
-    on a loopback address ``Host`` must be one of the loopback names.
+    ``Host`` must be one of the names that are known.
+
+    Args:
+        hosts: those names, or None for any.
     """
 
-    def __init__(self, app: ASGIApp, loopback: bool) -> None:
+    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None) -> None:
         self.app = app
-        self.loopback = loopback
+        self.hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         error = self._foreign(scope) if scope["type"] == "http" else None
@@ -139,10 +141,8 @@ class OwnPagesOnly:
             named = urlsplit(f"//{host}").hostname or ""
         except ValueError:
             return MalformedRequest("the Host header is not a host")
-        if self.loopback and named not in LOOPBACK_NAMES:
-            return ForeignPage(
-                f"this service listens on the loopback address, where {named!r} is not its name"
-            )
+        if self.hosts is not None and named not in self.hosts:
+            return ForeignPage(f"{named!r} is not a name of this service (STANDIN_HOSTS)")
         origin = headers.get("origin")
         if origin is None or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import model
 from model import Model, StandinError, images
 from service.batching import Embedder, Plan
+from service.cores import cores
 from service.errors import NotReady
 from service.learning import Fitter
 from service.metrics import Metrics
@@ -210,9 +211,10 @@ def plan_for(settings: Settings, device_type: str) -> Plan:
     """What the settings leave open, decided for the device."""
     on_cpu = device_type == "cpu"
     wait = settings.batch_wait_ms
+    available = cores()
     return Plan(
-        decode_threads=settings.decode_threads or settings.cores,
-        encode_threads=(settings.threads or settings.cores) if on_cpu else 1,
+        decode_threads=settings.decode_threads or available,
+        encode_threads=(settings.threads or available) if on_cpu else 1,
         batch=settings.batch_pictures or (8 if on_cpu else 64),
         wait=(0.0 if on_cpu else 3.0) / 1000 if wait < 0 else wait / 1000,
         queue=settings.queue_pictures,

@@ -27,6 +27,7 @@ PREFIX = "STANDIN_"
 # The suite's own variables (which database server to test on) share the prefix.
 FOREIGN_PREFIXES = ("STANDIN_TEST_",)
 MIB = 2**20
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class SettingsError(Exception):
@@ -52,6 +53,12 @@ class Settings(BaseModel):
         description="Listen on an address that others can reach although no key is configured. "
         "Only behind something that asks who is there, or in a container whose port is published "
         "on the loopback address alone.",
+    )
+    hosts: str = Field(
+        "",
+        description="Names that a request's `Host` may hold, separated by commas; another is "
+        "refused, as a page whose name was made to lead here could otherwise read every answer. "
+        "On a loopback address its own names always may; empty, on another address any may.",
     )
     data_dir: Path = Field(
         Path("standin-data"), description="Folder of the default database; made where missing."
@@ -183,9 +190,12 @@ class Settings(BaseModel):
         return given or f"sqlite:///{(self.data_dir / 'standin.db').resolve()}"
 
     @property
-    def cores(self) -> int:
-        """Cores that this process may use, which a container may have cut."""
-        return len(os.sched_getaffinity(0))
+    def trusted_hosts(self) -> frozenset[str] | None:
+        """Names that ``Host`` may hold, in lower case; None for any."""
+        given = frozenset(name.strip().lower() for name in self.hosts.split(",") if name.strip())
+        if self.is_loopback:
+            return given | LOOPBACK_NAMES
+        return given or None
 
 
 def read(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:

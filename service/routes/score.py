@@ -80,7 +80,7 @@ async def score(
     request: Request,
     category: Annotated[
         CategoryName | None,
-        Query(description="Of every picture that does not name its own; multipart needs it."),
+        Query(description="Of every picture that names none of its own; multipart needs it."),
     ] = None,
 ) -> ScoresOut:
     """Score pictures. One that cannot be read gets its own error, its neighbours their scores.

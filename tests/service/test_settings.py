@@ -69,6 +69,15 @@ def test_any_other_address_needs_a_word(host: str) -> None:
     assert not read({"STANDIN_HOST": host, "STANDIN_ALLOW_UNAUTHENTICATED": "true"}).is_loopback
 
 
+def test_names_of_the_service() -> None:
+    loopback = {"localhost", "127.0.0.1", "::1"}
+    assert read({}).trusted_hosts == loopback
+    assert read({}, hosts="Standin.local, ").trusted_hosts == loopback | {"standin.local"}
+    assert read({}, host="0.0.0.0", allow_unauthenticated=True).trusted_hosts is None
+    chosen = read({}, host="0.0.0.0", allow_unauthenticated=True, hosts="a,b")
+    assert chosen.trusted_hosts == {"a", "b"}
+
+
 def test_a_password_is_not_shown() -> None:
     url = "postgresql+psycopg://standin:secret-word@db/standin"
     chosen = read({"STANDIN_DATABASE_URL": url})
