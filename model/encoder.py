@@ -53,10 +53,11 @@ class EncoderNet(nn.Module):
         return backbone.forward_head(backbone.forward_features(x), pre_logits=True)
 
     def embed_pooled(self, pooled: Float[Tensor, "n f"]) -> Float[Tensor, "n d"]:
-        """Project pooled features and scale each row to unit length."""
-        projected: Tensor = self.projection(pooled)
+        """Scale pooled features to unit length, project them, and scale again."""
         # In single precision even under autocast: half loses a third of the digits here.
-        return nn.functional.normalize(projected.float(), dim=1)
+        with torch.autocast(pooled.device.type, enabled=False):
+            projected: Tensor = self.projection(nn.functional.normalize(pooled.float(), dim=1))
+        return nn.functional.normalize(projected, dim=1)
 
     def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
         """Embed normalised pixels (see :func:`normalise`): rows of unit length."""

@@ -17,8 +17,9 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,9 +34,9 @@ from model.learners.prior_mixture import PriorMixture
 from model.standins import Resources, builtin_resources, load_resources
 from model.training.config import TrainConfig, load_config
 from model.training.curves import plot_curves
-from model.training.encoder_stage import EncoderStage, embed_views
+from model.training.encoder_stage import EncoderStage, interpolated, pool_views
 from model.training.journal import Journal
-from model.training.learner_stage import train_learner
+from model.training.learner_stage import LearnerStage
 from model.training.sources import Source
 from model.training.views import Views, build_views
 from model.weights import save
@@ -79,10 +80,10 @@ def _train(args: argparse.Namespace) -> Path:
     device = choose_device(args.device)
     torch.set_num_threads(args.threads)
     records = [record for folder in args.data for record in load_manifest(folder)]
-    of_views, fingerprint = _fingerprints(config, records, args.fonts, args.icons)
+    marks = _fingerprints(config, records, args.fonts, args.icons)
     work: Path = args.work
-    net = imagenet_encoder(config.encoder.dim, config.encoder.backbone)
-    learner = _initialise(net, config)
+    stage = config.encoder_stage
+    original = imagenet_encoder(stage.dim, config.encoder.backbone)
     source = Source(
         records=records,
         resources=_resources(args, records),
@@ -93,43 +94,48 @@ def _train(args: argparse.Namespace) -> Path:
     with _bar("views") as tell:
         views = build_views(
             source,
-            net,
+            original,
             config.encoder.frozen_blocks,
-            work / f"views-{of_views[:12]}",
+            work / f"views-{marks.views[:12]}",
             workers=args.workers,
             device=device,
             progress=lambda done, total: tell(done, total, ""),
         )
+    net = imagenet_encoder(stage.dim, config.encoder.backbone)
+    learner = _initialise(net, config, stage.dim)
     with _bar("encoder") as tell:
         EncoderStage(
             net=net,
             learner=learner,
             views=views,
             frozen_blocks=config.encoder.frozen_blocks,
-            config=config.encoder_stage,
+            config=stage,
             seed=config.seed,
             folder=work,
-            fingerprint=fingerprint,
+            fingerprint=marks.encoder,
             device=device,
             processes=args.processes,
             progress=tell,
         ).run()
-    journal = Journal(work / "log.jsonl")
-    embeddings = _embeddings(net, views, config, work, fingerprint, device)
+    net = interpolated(
+        config.encoder.backbone, config.encoder.dim, net, original, stage.interpolate
+    ).to(device)
+    learner = _initialise(net, config, config.encoder.dim)
+    features = _features(net, views, config, work, marks.encoder, device)
     with _bar("learner") as tell:
-        train_learner(
-            learner,
-            embeddings,
-            views.labels,
-            config.learner_stage,
+        LearnerStage(
+            net=net,
+            learner=learner,
+            features=features,
+            labels=views.labels,
+            config=config.learner_stage,
             seed=config.seed,
             folder=work,
-            fingerprint=fingerprint,
-            journal=journal,
+            fingerprint=marks.learner,
             device=device,
             progress=tell,
-        )
-    entries = journal.entries()
+        ).run()
+    entries = Journal(work / "log.jsonl").entries()
     plot_curves(entries, work / "curves.svg")
     return save(
         args.out or work,
@@ -150,12 +156,12 @@ def _train(args: argparse.Namespace) -> Path:
     )
 
 
-def _initialise(net: EncoderNet, config: TrainConfig) -> PriorMixture:
+def _initialise(net: EncoderNet, config: TrainConfig, dim: int) -> PriorMixture:
     """What ImageNet does not give: projection and learner, the same for the same seed."""
     torch.manual_seed(config.seed)
     torch.nn.init.orthogonal_(net.projection.weight)
     torch.nn.init.zeros_(net.projection.bias)
-    learner = PriorMixture(config.encoder.dim, config.learner_stage.components)
+    learner = PriorMixture(dim, config.learner_stage.components)
     # Equal components would stay equal: each starts with a faint opinion of its own.
     torch.nn.init.normal_(learner.mean, std=0.05)
     return learner
@@ -172,7 +178,7 @@ def _resources(args: argparse.Namespace, records: Sequence[Record]) -> Resources
     return replace(found, photographs=photographs)
 
 
-def _embeddings(
+def _features(
     net: EncoderNet,
     views: Views,
     config: TrainConfig,
@@ -180,11 +186,11 @@ def _embeddings(
     fingerprint: str,
     device: torch.device,
 ) -> torch.Tensor:
-    """Embeddings of all views, kept so that the learner's stage can be resumed."""
-    path = work / f"embeddings-{fingerprint[:12]}.npy"
+    """Pooled features of all views, kept so that the learner's stage can be resumed."""
+    path = work / f"features-{fingerprint[:12]}.npy"
     if not path.exists():
-        with _bar("embeddings") as tell:
-            found = embed_views(
+        with _bar("features") as tell:
+            found = pool_views(
                 net,
                 views,
                 np.arange(len(views)),
@@ -194,9 +200,10 @@ def _embeddings(
             )
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
-            np.save(file, found.numpy())
+            np.save(file, found.half().numpy())
         partial.replace(path)
-    return torch.from_numpy(np.load(path, allow_pickle=False))
+    # From the file in the first run too: a resumed run must not differ.
+    return torch.from_numpy(np.load(path, allow_pickle=False)).float()
 
 
 class _bar:
@@ -217,20 +224,33 @@ class _bar:
         self._bar.update(done - self._bar.n)
 
 
+@dataclass(frozen=True)
+class _Fingerprints:
+    """What decides the outcome of each step: a step is done again only where its own changed."""
+
+    views: str
+    encoder: str
+    learner: str
+
+
 def _fingerprints(
     config: TrainConfig, records: Sequence[Record], fonts: Sequence[Path], icons: Sequence[Path]
-) -> tuple[str, str]:
-    """What decides the views (pictures, fonts, icons, trunk), and that and all the rest."""
-    views = {
-        "seed": config.seed,
-        "trunk": [config.encoder.backbone, config.encoder.image_size, config.encoder.frozen_blocks],
-        "views": asdict(config.views),
-        "records": [(r.path.name, r.path.stat().st_size, r.category, r.kind) for r in records],
-        "resources": [str(p) for p in (*fonts, *icons)],
-    }
-    of_views = hashlib.sha256(json.dumps(views, sort_keys=True).encode()).hexdigest()
-    whole = {"views": of_views, "config": asdict(config)}
-    return of_views, hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+) -> _Fingerprints:
+    trunk = [config.encoder.backbone, config.encoder.image_size, config.encoder.frozen_blocks]
+    views = _digest(
+        config.seed,
+        trunk,
+        asdict(config.views),
+        [(r.path.name, r.path.stat().st_size, r.category, r.kind) for r in records],
+        [str(p) for p in (*fonts, *icons)],
+    )
+    encoder = _digest(views, asdict(config.encoder_stage))
+    learner = _digest(encoder, config.encoder.dim, asdict(config.learner_stage))
+    return _Fingerprints(views, encoder, learner)
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _sources(records: Sequence[Record], views: Views) -> list[TrainingSource]:
@@ -249,7 +269,7 @@ def _sources(records: Sequence[Record], views: Views) -> list[TrainingSource]:
 
 
 def _last_figures(entries: Sequence[dict[str, float | str]]) -> dict[str, float]:
-    last = [e for e in entries if e["stage"] == "learner"][-1:]
+    last = [e for e in entries if e["stage"] == "released"][-1:]
     return {str(k): float(v) for e in last for k, v in e.items() if k not in ("stage", "step")}
 
 

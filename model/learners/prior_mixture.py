@@ -15,8 +15,9 @@ a_k, m_k, c_k, s, v_k, t and the small network behind g and h are meta-learned b
 it, over episodes (the closed-form inner loop of Bertinetto et al. 2019, arXiv:1805.08136; the
 prior as what is meta-learned: Grant et al. 2018, arXiv:1801.08930; Harrison et al. 2018,
 arXiv:1807.08912). g and h turn a score into a calibrated logit; they see how many pictures of
-each label there are and how surprising they were. At n = 0 the head is the mean of the priors;
-with one label only, the posterior of what that label can tell.
+each label there are and how surprising they were. At n = 0 the head is one fitted to all
+training pictures at once (``set_zero_shot``), or without it the mean of the priors; with one label
+only, the posterior of what that label can tell.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class PriorMixture(LinearLearner):
     """
 
     name: ClassVar[str] = "prior-mixture"
+    zero_shot: Tensor
 
     def __init__(self, embedding_dim: int, components: int = 8) -> None:
         super().__init__(embedding_dim)
@@ -63,6 +65,7 @@ class PriorMixture(LinearLearner):
         self.log_noise = nn.Parameter(torch.full((components,), math.log(0.1)))
         self.log_prior = nn.Parameter(torch.zeros(components))
         self.log_temper = nn.Parameter(torch.zeros(()))
+        self.register_buffer("zero_shot", torch.zeros(embedding_dim + 1))
         last = nn.Linear(16, 2)
         self.calibrate = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), last)
         nn.init.zeros_(last.weight)
@@ -95,7 +98,20 @@ class PriorMixture(LinearLearner):
         positive = (is_placeholder & present).sum(1)
         gain, shift = self._calibration(positive, present.sum(1) - positive, weight, log_mass)
         head = gain[:, None] * torch.einsum("bm,bmd->bd", weight, posterior)
-        return torch.cat([head[:, :-1], head[:, -1:] + shift[:, None]], dim=1)
+        head = torch.cat([head[:, :-1], head[:, -1:] + shift[:, None]], dim=1)
+        return torch.where(self._unasked(present.sum(1))[:, None], self.zero_shot, head)
+
+    def set_zero_shot(self, head: Float[Tensor, " d_plus_1"]) -> None:
+        """Answer for empty support sets with this head, instead of the mean of the priors.
+
+        What is true of all catalogues is no task among others: it is fitted to all pictures at
+        once, where the priors are fitted to what tells one category from the next.
+        """
+        self.zero_shot.copy_(head)
+
+    def _unasked(self, count: Tensor) -> Tensor:
+        """Where the zero-shot head answers: no examples, and there is such a head."""
+        return (count == 0) & bool(self.zero_shot.any())
 
     @torch.no_grad()
     def leave_one_out(self, embeddings: Tensor, is_placeholder: Tensor) -> Tensor:
@@ -109,6 +125,8 @@ class PriorMixture(LinearLearner):
         n = len(embeddings)
         if n == 0:
             return torch.empty(0)
+        if n == 1:  # the others are none
+            return self.score(self.adapt(embeddings[:0], is_placeholder[:0]), embeddings)
         present = torch.ones(1, n, dtype=torch.bool, device=embeddings.device)
         _, _, residual, lower = self._factors(
             embeddings.float()[None], is_placeholder[None], present

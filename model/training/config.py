@@ -19,18 +19,26 @@ class EncoderConfig:
 
     backbone: str = "tf_efficientnet_lite0"
     image_size: int = 224
-    dim: int = 256
+    dim: int = 512
     frozen_blocks: int = 3
 
 
 @dataclass(frozen=True)
 class ViewsConfig:
-    """How many pictures are made: views of each real one, and drawn ones."""
+    """How many pictures are made: views of each real one, and drawn ones.
+
+    Attributes:
+        drawn_drawings: line drawings as goods: plans, symbols, dimensioned outlines.
+        tiny: thumbnails of 20 to 55 pixels of real training pictures, two in three of products,
+            many grey or inverted: being tiny and dark makes nothing a stand-in.
+    """
 
     per_product: int = 4
     per_standin: int = 24
     drawn_standins: int = 16000
     drawn_products: int = 10000
+    drawn_drawings: int = 300
+    tiny: int = 1000
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,10 @@ class EncoderStageConfig:
         pictures: in a batch. tasks: drawn from each batch; the meta-loss is the sum of theirs.
         auxiliary: weight of the cross-entropy over families and product categories.
         learning_rate, weight_decay: of AdamW; linear warm-up over 5 %, then a cosine to 0.
+        dim: of the embedding that the tasks of this stage use; the released one is made anew.
+        interpolate: share of the trained weights in the released ones, the rest ImageNet's: what
+            fine-tuning gained stays, what it forgot comes back (Wortsman et al. 2022,
+            arXiv:2109.01903).
     """
 
     steps: int = 2000
@@ -51,20 +63,32 @@ class EncoderStageConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
     auxiliary: float = 1.0
+    dim: int = 256
+    interpolate: float = 0.7
     validate_every: int = 200
 
 
 @dataclass(frozen=True)
 class LearnerStageConfig:
-    """Meta-training of projection and learner over episodes of cached features."""
+    """Meta-training of projection and learner over episodes of cached features.
+
+    Attributes:
+        fixed_dim: how many of the embedding's numbers stay principal components of the features;
+            the others start as such and are trained.
+        projection_rate: learning rate of the projection, as a share of the learner's.
+        zero_shot_penalty: C of the logistic regression that is the zero-shot head.
+    """
 
     learner: str = "prior-mixture"
     components: int = 8
-    steps: int = 3000
-    tasks: int = 48
+    fixed_dim: int = 256
+    projection_rate: float = 0.03
+    zero_shot_penalty: float = 5.0
+    steps: int = 600
+    tasks: int = 32
     most_shots: int = 20
-    queries: int = 16
-    learning_rate: float = 1e-3
+    queries: int = 12
+    learning_rate: float = 3e-3
     validate_every: int = 250
 
 

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from model.encoder import EncoderNet
+from model.encoder import EncoderNet, build
 from model.errors import SupportError
 from model.learners.prior_mixture import PriorMixture
 from model.training.checkpoints import Progress, load_checkpoint, save_checkpoint
@@ -162,7 +162,9 @@ class EncoderStage:
         held = np.array([i for i in validation_views(labels)], dtype=np.int64)
         if not len(held):
             return {}
-        embeddings = embed_views(self.net, self.views, held, self.frozen_blocks, self.device)
+        pooled = pool_views(self.net, self.views, held, self.frozen_blocks, self.device)
+        with torch.no_grad():
+            embeddings = self.net.embed_pooled(pooled.to(self.device)).cpu()
         found = validate(self.learner.cpu(), embeddings, [labels[i] for i in held])
         self.learner.to(self.device)
         return found
@@ -186,7 +188,7 @@ def _means(recent: list[dict[str, float]]) -> dict[str, float]:
 
 
 @torch.no_grad()
-def embed_views(
+def pool_views(
     net: EncoderNet,
     views: Views,
     positions: NDArray[np.int64],
@@ -194,10 +196,29 @@ def embed_views(
     device: torch.device,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Tensor:
-    """Embeddings of views, shape (len(positions), d), unit rows, on the CPU."""
+    """Pooled features of views, shape (len(positions), f), float32, on the CPU."""
     found = []
     for start in range(0, len(positions), 64):
-        part = views.gather(positions[start : start + 64]).to(device)
-        found.append(net.upper(part, frozen_blocks).float().cpu())
+        part = views.gather(positions[start : start + 64])
+        part = part.to(device, memory_format=torch.channels_last)
+        found.append(net.upper_pooled(part, frozen_blocks).float().cpu())
         progress(min(start + 64, len(positions)), len(positions))
-    return torch.cat(found) if found else torch.zeros(0, net.dim)
+    return torch.cat(found) if found else torch.zeros(0, net.features)
+
+
+@torch.no_grad()
+def interpolated(
+    backbone: str, dim: int, trained: EncoderNet, original: EncoderNet, share: float
+) -> EncoderNet:
+    """A network whose backbone lies between two others': ``share`` of the trained one.
+
+    Its projection is still random. Wortsman et al. 2022, arXiv:2109.01903.
+    """
+    made = build(backbone, dim)
+    target, first, second = (n.backbone.state_dict() for n in (made, trained, original))
+    for name, value in target.items():
+        if value.is_floating_point():
+            value.copy_(share * first[name].cpu() + (1 - share) * second[name].cpu())
+        else:
+            value.copy_(first[name])
+    return made.eval()

@@ -1,83 +1,146 @@
-"""Outer loop over the learner alone: whole episodes, K = 0 to 20, on cached embeddings.
+"""Outer loop over projection and learner: whole episodes, K = 0 to 20, on cached features.
 
-The encoder is done, and its embeddings of all views fit into memory, so a step costs milliseconds
-and a hundred thousand tasks can be seen in minutes. Only views that the encoder was not fitted to
-are used: on the others a few examples part everything, and the learner would learn to trust them
-more than new pictures deserve.
+The encoder's backbone is done, and its pooled features of all views fit into memory, so a step
+costs tens of milliseconds and tens of thousands of tasks can be seen in minutes. A third of the
+views were kept from the encoder's stage: on those that it was fitted to, a few examples part
+everything, and a learner that saw no others would trust them too much.
+
+The embedding begins as the features' principal components. The first ``fixed_dim`` of them stay:
+what no task has bent serves catalogues that look like none of the tasks, and the zero-shot head
+uses nothing else. The others learn with the learner.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from model.encoder import EncoderNet
 from model.episodes import EpisodeSampler
+from model.errors import SupportError
 from model.learners.prior_mixture import PriorMixture
 from model.training.checkpoints import Progress, load_checkpoint, save_checkpoint
 from model.training.config import LearnerStageConfig
 from model.training.encoder_stage import warm_cosine
 from model.training.journal import Journal
-from model.training.objective import EpisodeBatch, task_losses
+from model.training.objective import EpisodeBatch, local, task_losses
 from model.training.pools import draw_tasks
+from model.training.projection import principal_components
 from model.training.sources import ViewLabel
 from model.training.validation import validate, validation_views
+from model.training.zero_shot import fit_zero_shot
 
 STAGE = "learner"
 
 
-def train_learner(
-    learner: PriorMixture,
-    embeddings: Tensor,
-    labels: Sequence[ViewLabel],
-    config: LearnerStageConfig,
-    *,
-    seed: int,
-    folder: Path,
-    fingerprint: str,
-    journal: Journal,
-    device: torch.device,
-    progress: Callable[[int, int, str], None] = lambda step, total, text: None,
-) -> None:
-    """Train the learner in place; goes on from the checkpoint in folder.
+@dataclass(frozen=True)
+class LearnerStage:
+    """One run of the stage: what is trained, on what, how, and where it is kept.
 
-    Args:
-        embeddings: of all views, shape (n, d), unit rows, float32, on the CPU.
+    Attributes:
+        net: its projection is made and trained here; its backbone is not touched.
+        learner: trained in place.
+        features: pooled, of all views, shape (n, f), float32, on the CPU.
         labels: of the same views; each is used as its role says.
     """
-    train = [i for i, v in enumerate(labels) if v.role == "learner"]
-    held = validation_views(labels)
-    sampler = EpisodeSampler([labels[i].traits for i in train], queries=config.queries)
-    kept, asked = embeddings[train].to(device), embeddings[held]
-    learner.to(device)
-    parameters = list(learner.parameters())
-    optimiser = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=0.01)
-    modules: dict[str, nn.Module] = {"learner": learner}
-    checkpoint = folder / "learner.safetensors"
-    start = load_checkpoint(checkpoint, modules, optimiser, fingerprint)
-    journal.rewind(STAGE, start)
-    losses: list[float] = []
-    for step in range(start, config.steps):
-        rng = np.random.default_rng([seed, 2, step])
-        for group in optimiser.param_groups:
-            group["lr"] = config.learning_rate * warm_cosine(step, config.steps)
-        tasks = draw_tasks(sampler, config.tasks, rng, config.most_shots)
-        loss = task_losses(learner, kept, EpisodeBatch.of(tasks).to(device)).sum()
-        optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(parameters, 1.0 * config.tasks)
-        optimiser.step()
-        losses.append(loss.item() / config.tasks)
-        last = step + 1 == config.steps
-        if last or (step + 1) % config.validate_every == 0:
-            figures = {"meta_loss": float(np.mean(losses))}
-            losses = []
-            if held:
-                figures |= validate(learner.cpu(), asked, [labels[i] for i in held])
-                learner.to(device)
-            journal.write(STAGE, step, figures)
-            save_checkpoint(checkpoint, modules, optimiser, Progress(step + 1, fingerprint))
-        progress(step + 1, config.steps, f"loss {loss.item() / config.tasks:.3f}")
+
+    net: EncoderNet
+    learner: PriorMixture
+    features: Tensor
+    labels: Sequence[ViewLabel]
+    config: LearnerStageConfig
+    seed: int
+    folder: Path
+    fingerprint: str
+    device: torch.device
+    progress: Callable[[int, int, str], None] = lambda step, total, text: None
+
+    def run(self) -> None:
+        """Train, going on from the checkpoint in the folder, and fit the zero-shot head.
+
+        Raises:
+            SupportError: more numbers are to stay fixed than the embedding has.
+            EpisodeError: the views have too few pictures for any task.
+            WeightsError: the checkpoint belongs to another configuration.
+        """
+        if self.config.fixed_dim > self.net.dim:
+            raise SupportError(
+                f"{self.config.fixed_dim} of {self.net.dim} numbers of an embedding cannot be fixed"
+            )
+        train = [i for i, v in enumerate(self.labels) if v.role != "validation"]
+        labels = [self.labels[i] for i in train]
+        features = functional.normalize(self.features[train], dim=1)
+        self.net.projection = principal_components(features, self.net.dim).to(self.device)
+        self.learner.to(self.device)
+        features = features.to(self.device)
+        self._train(features, labels)
+        with torch.no_grad():
+            embeddings = self.net.embed_pooled(features).cpu()
+        head = fit_zero_shot(
+            embeddings, labels, self.config.fixed_dim, self.config.zero_shot_penalty
+        )
+        self.learner.cpu().set_zero_shot(head)
+        Journal(self.folder / "log.jsonl").write("released", self.config.steps, self._validate())
+
+    def _train(self, features: Tensor, labels: Sequence[ViewLabel]) -> None:
+        config = self.config
+        sampler = EpisodeSampler([label.traits for label in labels], queries=config.queries)
+        projection = self.net.projection
+        optimiser = torch.optim.AdamW(
+            [
+                {"params": list(self.learner.parameters()), "scale": 1.0, "weight_decay": 0.01},
+                {
+                    "params": list(projection.parameters()),
+                    "scale": config.projection_rate,
+                    "weight_decay": 0.0,
+                },
+            ],
+            lr=config.learning_rate,
+        )
+        modules: dict[str, nn.Module] = {"projection": projection, "learner": self.learner}
+        checkpoint = self.folder / "learner.safetensors"
+        start = load_checkpoint(checkpoint, modules, optimiser, self.fingerprint)
+        journal = Journal(self.folder / "log.jsonl")
+        journal.rewind(STAGE, start)
+        journal.rewind("released", 0)
+        losses: list[float] = []
+        for step in range(start, config.steps):
+            rng = np.random.default_rng([self.seed, 2, step])
+            for group in optimiser.param_groups:
+                group["lr"] = config.learning_rate * group["scale"]
+                group["lr"] *= warm_cosine(step, config.steps)
+            tasks = EpisodeBatch.of(draw_tasks(sampler, config.tasks, rng, config.most_shots))
+            used, batch = local(tasks)
+            embeddings = self.net.embed_pooled(features[used.to(self.device)])
+            loss = task_losses(self.learner, embeddings, batch.to(self.device)).sum()
+            optimiser.zero_grad(set_to_none=True)
+            torch.autograd.backward(loss)
+            for parameter in projection.parameters():
+                if parameter.grad is not None:
+                    parameter.grad[: config.fixed_dim] = 0
+            nn.utils.clip_grad_norm_(self.learner.parameters(), 1.0 * config.tasks)
+            optimiser.step()
+            losses.append(loss.item() / config.tasks)
+            done = step + 1
+            if done == config.steps or done % config.validate_every == 0:
+                figures = {"meta_loss": float(np.mean(losses))}
+                losses = []
+                journal.write(STAGE, step, figures | self._validate())
+                save_checkpoint(checkpoint, modules, optimiser, Progress(done, self.fingerprint))
+            self.progress(done, config.steps, f"loss {loss.item() / config.tasks:.3f}")
+
+    @torch.no_grad()
+    def _validate(self) -> dict[str, float]:
+        held = validation_views(self.labels)
+        if not held:
+            return {}
+        embeddings = self.net.embed_pooled(self.features[held].to(self.device)).cpu()
+        found = validate(self.learner.cpu(), embeddings, [self.labels[i] for i in held])
+        self.learner.to(self.device)
+        return found

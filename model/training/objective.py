@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -57,6 +57,16 @@ class EpisodeBatch:
     def to(self, device: torch.device) -> EpisodeBatch:
         """The same on a device."""
         return EpisodeBatch(*(getattr(self, f).to(device) for f in self.__dataclass_fields__))
+
+
+def local(batch: EpisodeBatch) -> tuple[Tensor, EpisodeBatch]:
+    """The distinct pictures of a batch of tasks, and the tasks with positions among them."""
+    both = torch.cat([batch.support.flatten(), batch.query.flatten()])
+    used, inverse = torch.unique(both, return_inverse=True)
+    n = batch.support.numel()
+    return used, replace(
+        batch, support=inverse[:n].view_as(batch.support), query=inverse[n:].view_as(batch.query)
+    )
 
 
 def _balanced(label: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -8,9 +8,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from model.episodes import Episode, EpisodeSampler, Shots, draw_shots
+from model.episodes import Episode, EpisodeSampler, Shots, Sort, draw_shots
 from model.errors import EpisodeError
-from model.training.sources import ViewLabel
+from model.training.sources import LETTERING, ViewLabel
 
 K = TypeVar("K", bound=Hashable)
 
@@ -112,5 +112,12 @@ def draw_tasks(
                 turning = False
                 continue
             shots = Shots(shots.placeholder // 2, shots.real // 2)
-        episodes.append(sampler.sample("turning" if turning else "ordinary", shots, rng))
+        sort: Sort = "turning" if turning else "ordinary"
+        possible = sampler.subjects(sort, shots)
+        if shots.real == 0:
+            # Before a category has shown its goods, a title that nobody can read might as well be
+            # a notice: asking for it would teach doubt about all notices.
+            possible = [name for name in possible if name != LETTERING] or possible
+        subject = possible[int(rng.integers(len(possible)))]
+        episodes.append(sampler.sample(sort, shots, rng, subject))
     return episodes

@@ -13,13 +13,22 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from model.data import Record
 from model.episodes import Traits
 from model.holdout import Role, position, role
 from model.images import decode_image, letterbox
-from model.standins import KINDS, PRODUCT_FAMILIES, Resources, degrade, draw, draw_product
+from model.standins import (
+    KINDS,
+    PRODUCT_FAMILIES,
+    Drawn,
+    Resources,
+    degrade,
+    draw,
+    draw_product,
+)
+from model.standins.drawings import draw_drawing
 from model.training.config import ViewsConfig
 
 # Look of a drawn kind in a task that turns around: silhouettes, errors, spinners and mixtures are
@@ -34,7 +43,8 @@ _KINDS = tuple(
 )
 _GOODS = (*PRODUCT_FAMILIES, "lettering")
 # Titles and brand names are ordinary goods, too, so drawn lettering is a category of its own.
-_LETTERING_CATEGORY = "drawn lettering"
+LETTERING = "drawn lettering"
+DRAWINGS = "drawn drawings"
 
 
 @dataclass(frozen=True)
@@ -89,6 +99,9 @@ class Source:
             found += [("record", index, v) for v in range(1 if record.is_held_out else views)]
         found += [("standin", i, 0) for i in range(self.counts.drawn_standins)]
         found += [("product", i, 0) for i in range(self.counts.drawn_products)]
+        found += [("drawing", i, 0) for i in range(self.counts.drawn_drawings)]
+        if any(not record.is_held_out for record in self.records):
+            found += [("tiny", i, 0) for i in range(self.counts.tiny)]
         return found
 
     def view(self, sort: str, index: int, number: int) -> tuple[NDArray[np.uint8], ViewLabel]:
@@ -97,10 +110,12 @@ class Source:
         Raises:
             PictureError: a real picture cannot be read.
         """
-        salt = ("record", "standin", "product").index(sort)
+        salt = ("record", "standin", "product", "drawing", "tiny").index(sort)
         rng = np.random.default_rng([self.seed, salt, index, number])
         if sort == "record":
             return self._real(self.records[index], number, rng)
+        if sort == "tiny":
+            return self._tiny(index, rng)
         return self._drawn(sort, index, rng)
 
     def _real(
@@ -111,17 +126,25 @@ class Source:
             if rng.random() < 0.5 and not _has_words(record):
                 image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
             image = degrade(image, rng)
-        fine = f"kind:{record.kind}" if record.is_standin else f"product:{record.category}"
-        return letterbox(image, self.image_size), ViewLabel(
-            is_standin=record.is_standin,
-            category=record.category,
-            kind=record.kind,
-            look=record.look,
-            fine=fine,
-            hardtag=record.hardtag,
-            role=record.role,
-            drawn=False,
-        )
+        return letterbox(image, self.image_size), _label(record)
+
+    def _tiny(self, index: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], ViewLabel]:
+        """A thumbnail, enlarged again by letterboxing; two in three are products."""
+        wanted = [
+            record
+            for record in self.records
+            if not record.is_held_out and record.is_standin == (index % 3 == 0)
+        ]
+        wanted = wanted or [record for record in self.records if not record.is_held_out]
+        record = wanted[int(rng.integers(len(wanted)))]
+        image = decode_image(record.path.read_bytes(), self.image_size).copy()
+        side = int(rng.integers(20, 56))
+        image.thumbnail((side, side), Image.Resampling.BICUBIC)
+        if rng.random() < 0.6:
+            image = image.convert("L").convert("RGB")
+        if rng.random() < 0.35:
+            image = ImageOps.invert(image)
+        return letterbox(image, self.image_size), _label(record)
 
     def _drawn(
         self, sort: str, index: int, rng: np.random.Generator
@@ -131,11 +154,14 @@ class Source:
             look = _LOOK_OF_KIND.get(drawn.kind, "")
             fine = drawn.family
             category = ""
+        elif sort == "drawing":
+            drawn = Drawn(draw_drawing(rng, self.resources), "icon", "icon/drawing", "", "", True)
+            look, fine, category = "", f"product:{DRAWINGS}", DRAWINGS
         else:
             family = _GOODS[index % len(_GOODS)]
             drawn = draw_product(family, rng, self.resources)
             look, fine = family, f"product:drawn {family}"
-            category = _LETTERING_CATEGORY if family == "lettering" else ""
+            category = LETTERING if family == "lettering" else ""
         image = degrade(drawn.image, rng) if rng.random() < 0.7 else drawn.image
         return letterbox(image, self.image_size), ViewLabel(
             is_standin=not drawn.is_product,
@@ -147,6 +173,19 @@ class Source:
             role=_role_of_drawing(drawn.family, sort, index),
             drawn=True,
         )
+
+
+def _label(record: Record) -> ViewLabel:
+    return ViewLabel(
+        is_standin=record.is_standin,
+        category=record.category,
+        kind=record.kind,
+        look=record.look,
+        fine=f"kind:{record.kind}" if record.is_standin else f"product:{record.category}",
+        hardtag=record.hardtag,
+        role=record.role,
+        drawn=False,
+    )
 
 
 def _has_words(record: Record) -> bool:

@@ -20,19 +20,23 @@ name = "tiny"
 seed = 3
 [encoder]
 image_size = 64
-dim = 16
+dim = 24
 frozen_blocks = 6
 [views]
 drawn_standins = 260
 drawn_products = 180
+drawn_drawings = 20
+tiny = 0
 [encoder_stage]
 steps = 16
 replicas = 2
 pictures = 24
 tasks = 3
 validate_every = 4
+dim = 16
 [learner_stage]
 components = 2
+fixed_dim = 16
 steps = 30
 tasks = 4
 most_shots = 4
@@ -114,9 +118,7 @@ def test_a_minute_of_training_improves_what_was_held_out(tmp_path: Path) -> None
 def test_a_misspelt_configuration_is_refused_in_one_line(tmp_path: Path) -> None:
     config = tmp_path / "wrong.toml"
     config.write_text('name = "x"\n[encoder]\nblokcs = 3\n')
-    done = subprocess.run(
-        command(config, tmp_path / "w"), capture_output=True, text=True, cwd=ROOT
-    )
+    done = subprocess.run(command(config, tmp_path / "w"), capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 2
     assert "unknown name 'blokcs'" in done.stderr
     assert "Traceback" not in done.stderr

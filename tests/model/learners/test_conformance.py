@@ -23,6 +23,8 @@ def build(name: str) -> LinearLearner:
     with torch.no_grad():
         for parameter in learner.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
+        for buffer in learner.buffers():
+            buffer.add_(0.1 * torch.randn_like(buffer))
     return learner
 
 

@@ -87,6 +87,16 @@ def test_an_empty_support_gives_the_mean_of_the_priors() -> None:
     assert gain > 0
 
 
+def test_an_empty_support_gives_the_zero_shot_head_where_there_is_one() -> None:
+    made = learner(1)
+    head = torch.arange(DIM + 1, dtype=torch.double)
+    made.set_zero_shot(head)
+    nothing = torch.zeros(0, DIM, dtype=torch.double), torch.zeros(0, dtype=torch.bool)
+    assert torch.equal(made.fit(*nothing), head)
+    one = made.fit(torch.ones(1, DIM, dtype=torch.double), torch.tensor([True]))
+    assert not torch.allclose(one, head)
+
+
 def test_the_support_says_which_prior_it_was_drawn_from() -> None:
     """Two opposite priors: one example of each label decides between them."""
     made = PriorMixture(DIM, components=2)
