@@ -87,7 +87,7 @@ class PriorMixture(LinearLearner):
         Args:
             present: False where a row is padding.
         """
-        x, prior_fit, residual, lower = self._factors(embeddings, is_placeholder, present)
+        x, residual, lower = self._factors(embeddings, is_placeholder, present)
         solved = torch.cholesky_solve(residual[..., None], lower)[..., 0]  # (b, M, n)
         log_evidence = self._log_evidence(residual, solved, lower, present)
         # E[w | D, k] = m_k + c_k^2 S X^T alpha_k
@@ -128,7 +128,7 @@ class PriorMixture(LinearLearner):
         if n == 1:  # the others are none
             return self.score(self.adapt(embeddings[:0], is_placeholder[:0]), embeddings)
         present = torch.ones(1, n, dtype=torch.bool, device=embeddings.device)
-        _, _, residual, lower = self._factors(
+        _, residual, lower = self._factors(
             embeddings.float()[None], is_placeholder[None], present
         )
         inverse_diagonal = torch.cholesky_inverse(lower).diagonal(dim1=-2, dim2=-1)[0]  # (M, n)
@@ -146,12 +146,11 @@ class PriorMixture(LinearLearner):
 
     def _factors(
         self, embeddings: Tensor, is_placeholder: Tensor, present: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """x (b, n, d+1), prior fit and residual (b, M, n), Cholesky factor of A (b, M, n, n)."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """x (b, n, d+1), residual y - m_k . x (b, M, n), Cholesky factor of A (b, M, n, n)."""
         x = functional.pad(embeddings, (0, 1), value=1.0) * present[..., None]
         y = (is_placeholder.to(x.dtype) * 2 - 1) * present
-        prior_fit = torch.einsum("bnd,md->bmn", x, self.mean)
-        residual = y[:, None] - prior_fit
+        residual = y[:, None] - torch.einsum("bnd,md->bmn", x, self.mean)
         scaled = x * self.log_scale.exp()
         gram = scaled @ scaled.mT  # (b, n, n); rows of padding are 0
         noise = self.log_noise.exp() + MIN_NOISE
@@ -159,7 +158,7 @@ class PriorMixture(LinearLearner):
         diagonal = torch.where(present[:, None], noise[:, None], torch.ones_like(noise)[:, None])
         a = torch.exp(2 * self.log_width)[:, None, None] * gram[:, None]
         lower = torch.linalg.cholesky(a + torch.diag_embed(diagonal))
-        return x, prior_fit, residual, lower
+        return x, residual, lower
 
     def _log_evidence(
         self, residual: Tensor, solved: Tensor, lower: Tensor, present: Tensor
