@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from tqdm import tqdm
 
 from model.card import TrainingSource
@@ -31,7 +33,7 @@ from model.encoder import EncoderNet, choose_device
 from model.errors import StandinError
 from model.imagenet import imagenet_encoder
 from model.learners.prior_mixture import PriorMixture
-from model.standins import Resources, builtin_resources, load_resources
+from model.standins import KINDS, Resources, builtin_resources, draw, load_resources
 from model.training.config import TrainConfig, load_config
 from model.training.curves import plot_curves
 from model.training.encoder_stage import EncoderStage, interpolated, pool_views
@@ -42,6 +44,7 @@ from model.training.views import Views, build_views
 from model.weights import save
 
 VERSION = "1"
+SAMPLES = Path(__file__).parents[1] / "docs" / "samples" / "hoodies" / "real"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -274,14 +277,8 @@ def _last_figures(entries: Sequence[dict[str, float | str]]) -> dict[str, float]
 
 
 def _recorded(config: TrainConfig) -> list[bytes]:
-    """Small pictures of the generator's own: they may be given away, and anyone can draw them."""
-    import io
-
-    from PIL import Image
-
-    from model.standins import KINDS, draw
-
-    files = []
+    """Small pictures that may be given away: a drawn one of each kind, and sample photographs."""
+    files = [path.read_bytes() for path in sorted(SAMPLES.glob("*.jpg"))]
     for index, kind in enumerate(KINDS):
         rng = np.random.default_rng([config.seed, 9, index])
         image = draw(kind, rng, builtin_resources()).image
