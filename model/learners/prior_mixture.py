@@ -128,9 +128,7 @@ class PriorMixture(LinearLearner):
         if n == 1:  # the others are none
             return self.score(self.adapt(embeddings[:0], is_placeholder[:0]), embeddings)
         present = torch.ones(1, n, dtype=torch.bool, device=embeddings.device)
-        _, residual, lower = self._factors(
-            embeddings.float()[None], is_placeholder[None], present
-        )
+        _, residual, lower = self._factors(embeddings.float()[None], is_placeholder[None], present)
         inverse_diagonal = torch.cholesky_inverse(lower).diagonal(dim1=-2, dim2=-1)[0]  # (M, n)
         solved = torch.cholesky_solve(residual[..., None], lower)[..., 0]
         log_evidence = self._log_evidence(residual, solved, lower, present)[0]  # (M,)
