@@ -10,14 +10,11 @@ import contextlib
 import itertools
 from typing import Any
 
-import pytest
+import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 
 from tests.e2e.server import Server
-
-schemathesis = pytest.importorskip("schemathesis")
-
 
 CHECKS = (
     "not_a_server_error",
