@@ -16,7 +16,7 @@ host := $(if $(filter command,$(firstword $(origin HOST))),--host $(HOST))
 one_thread := OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev serve test test-slow test-postgres test-browser check format \
+.PHONY: help install install-dev serve test test-slow test-training test-postgres test-browser check format \
         train-smoke evaluate bench contact-sheet results-picture readme lock docker-build clean
 
 help: ## list the targets
@@ -41,8 +41,11 @@ serve: $(runtime) ## run the service on http://127.0.0.1:8000 (HOST=, PORT=)
 test: $(dev) ## the quick tests: minutes on two cores
 	$(one_thread) $(pytest) -n 2 -m "not slow and not postgres and not browser"
 
-test-slow: $(dev) ## the tests that train or take minutes
+test-slow: $(dev) ## every slow test: hundreds of kills, ten thousand drawings, training (half an hour)
 	$(one_thread) $(pytest) --timeout 900 -m slow
+
+test-training: $(dev) ## meta-training: killed and resumed, shared by processes, and a minute that learns
+	$(one_thread) $(pytest) --timeout 900 -m slow tests/scripts/test_meta_train.py
 
 test-postgres: $(dev) ## the store's promises on PostgreSQL
 	$(one_thread) $(pytest) -m "postgres and not slow"
