@@ -132,7 +132,8 @@ def _with_trace(rng: np.random.Generator, picture: Image.Image, colour: Colour) 
         by = ramp(size, between(rng, 0, 360), chance(rng, 0.3), centre, bend)
         ends = (colour, tone) if chance(rng, 0.5) else (tone, colour)
         picture = blend(*ends, by)
-        if chance(rng, 0.5):
+        # White that fades a little is too common to be told apart by that alone.
+        if abs(luma(tone) - luma(colour)) > 45 and chance(rng, 0.6):
             return picture
         style = pick(rng, ("spot", "line", "specks"))
     draw = ImageDraw.Draw(picture)

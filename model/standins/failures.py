@@ -116,6 +116,8 @@ def _browser(rng: np.random.Generator, resources: Resources) -> tuple[Image.Imag
         ImageDraw.Draw(picture).rectangle((0, 0, w - 1, h - 1), outline=grey(whole(rng, 120, 215)))
     side = min(w, h, max(12, round(pick(rng, (16, 16, 20, 24, 32, min(size) * 0.3)))))
     middle = chance(rng, 0.35)
+    if middle:  # alone and 16 pixels wide on a large page, one looks like the next
+        side = max(side, round(min(w, h) * between(rng, 0.12, 0.4)))
     glyph = _browser_glyph(rng, side)
     x, y = ((w - side) // 2, (h - side) // 2) if middle else (max(1, side // 6), max(1, side // 6))
     picture.paste(glyph, (x, y))

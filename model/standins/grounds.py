@@ -174,7 +174,7 @@ def gradient(rng: np.random.Generator, size: tuple[int, int], colour: Colour) ->
     other = mix(colour, pick(rng, (WHITE, BLACK, brand_colour(rng))), between(rng, 0.08, 0.6))
     if chance(rng, 0.2):
         other = brand_colour(rng)
-    other = apart(rng, colour, other, 20)
+    other = apart(rng, colour, other, 28)
     angle = pick(rng, (90.0, 90.0, 0.0, 45.0)) if chance(rng, 0.5) else between(rng, 0, 360)
     centre = (between(rng, -0.3, 0.3), between(rng, -0.3, 0.3))
     by = ramp(size, angle, chance(rng, 0.25), centre, log_between(rng, 0.5, 2))
