@@ -7,10 +7,12 @@ each catalogue category and scores a batch of any mix of categories with one gat
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
@@ -47,23 +49,13 @@ class Head:
         try:
             state = load_tensors(data)["state"]
             header = int.from_bytes(data[:8], "little")
-            learner = _metadata(data[8 : 8 + header]).get("learner", "")
-        except (ValueError, KeyError, RuntimeError, OSError) as error:
+            metadata = json.loads(data[8 : 8 + header]).get("__metadata__", {})
+        except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
             raise WeightsError(
                 f"these {len(data)} bytes are not an adapted head: {error}"
             ) from error
-        except Exception as error:  # safetensors raises a class of its own that is not a ValueError
-            raise WeightsError(
-                f"these {len(data)} bytes are not an adapted head: {error}"
-            ) from error
+        learner = str(metadata.get("learner", ""))
         return cls(learner=learner, state=state)
-
-
-def _metadata(header: bytes) -> dict[str, str]:
-    import json
-
-    found = json.loads(header).get("__metadata__", {})
-    return {str(key): str(value) for key, value in found.items()}
 
 
 @runtime_checkable
