@@ -67,9 +67,10 @@ def _pieces(words: str, script: str) -> list[tuple[str, str]]:
         for p, part in enumerate(word.split("|")):
             if part:
                 pieces.append((" " if p == 0 and w > 0 else "", part))
-    if len(pieces) == 1 and script in WIDE and len(words) > 3:
-        half = (len(words) + 1) // 2
-        return [("", words[:half]), ("", words[half:])]
+    if len(pieces) == 1 and script in WIDE and len(pieces[0][1]) > 3:
+        alone = pieces[0][1]  # without the marks of where it might break
+        half = (len(alone) + 1) // 2
+        return [("", alone[:half]), ("", alone[half:])]
     return pieces
 
 
