@@ -10,9 +10,10 @@ from model.errors import WeightsError
 from model.learners.base import Head, Learner
 from model.learners.linear import LinearLearner
 from model.learners.logistic import Logistic
+from model.learners.meta import MetaLearner
 from model.learners.prior_mixture import PriorMixture
 
-LEARNERS: dict[str, type[LinearLearner]] = {
+LEARNERS: dict[str, type[MetaLearner]] = {
     learner.name: learner for learner in (PriorMixture, Logistic)
 }
 DEFAULT = PriorMixture.name
@@ -20,7 +21,7 @@ DEFAULT = PriorMixture.name
 
 def from_state(
     name: str, config: Mapping[str, int | float], tensors: Mapping[str, Tensor]
-) -> LinearLearner:
+) -> MetaLearner:
     """Build a learner from what its weights file holds.
 
     Args:
@@ -42,4 +43,4 @@ def from_state(
     return learner
 
 
-__all__ = ["DEFAULT", "LEARNERS", "Head", "Learner", "LinearLearner", "from_state"]
+__all__ = ["DEFAULT", "LEARNERS", "Head", "Learner", "LinearLearner", "MetaLearner", "from_state"]

@@ -71,11 +71,6 @@ class PriorMixture(LinearLearner):
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
 
-    def fit(self, embeddings: Float[Tensor, "n d"], is_placeholder: Tensor) -> Tensor:
-        """Head (d + 1,) of one support set."""
-        present = torch.ones(1, len(embeddings), dtype=torch.bool, device=embeddings.device)
-        return self.fit_batch(embeddings[None], is_placeholder[None], present)[0]
-
     def fit_batch(
         self,
         embeddings: Float[Tensor, "b n d"],

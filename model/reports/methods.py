@@ -18,7 +18,7 @@ from model import episodes as episodes_module
 from model.encoder import Encoder
 from model.episodes import EpisodeSampler
 from model.errors import MetricError
-from model.learners import Learner, linear
+from model.learners import Learner, linear, meta
 from model.reports import baselines, few_shot
 from model.reports.baselines import (
     PlainLogistic,
@@ -96,7 +96,7 @@ def build_methods(
         progress(len(methods), steps)
         prior = fit_zero_shot(own, is_standin, groups)
         if candidate.learner is not None:
-            code = _code(learners, linear, inspect.getmodule(type(candidate.learner)))
+            code = _code(learners, linear, meta, inspect.getmodule(type(candidate.learner)))
             method = Method(
                 candidate.name,
                 candidate.title,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.episodes import Episode
-from model.learners.prior_mixture import PriorMixture
+from model.learners.meta import MetaLearner
 
 # Families whose pictures the words "stand-in" and "product" cannot tell apart: a logo tile is a
 # logo tile. The auxiliary loss takes either name for right; only a support set can tell.
@@ -77,14 +77,14 @@ def _balanced(label: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 
 def task_losses(
-    learner: PriorMixture, embeddings: Float[Tensor, "p d"], batch: EpisodeBatch
+    learner: MetaLearner, embeddings: Float[Tensor, "p d"], batch: EpisodeBatch
 ) -> Float[Tensor, " b"]:
     """Cross-entropy of each task's queries under the head adapted to its support; differentiable.
 
-    The inner loop is closed form, so gradients flow through the adaptation without unrolling.
+    Gradients flow through the adaptation (the inner loop) into embeddings and learner alike.
     """
     heads = learner.fit_batch(embeddings[batch.support], batch.support_label, batch.support_present)
-    logits = torch.einsum("bqd,bd->bq", embeddings[batch.query], heads[:, :-1]) + heads[:, -1:]
+    logits = learner.logits(heads, embeddings[batch.query])
     loss = functional.binary_cross_entropy_with_logits(
         logits, batch.query_label.to(logits.dtype), reduction="none"
     )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from model.episodes import EpisodeSampler, Shots, Sort
-from model.learners.linear import LinearLearner
+from model.learners.meta import MetaLearner
 from model.metrics import auroc
 from model.training.sources import ViewLabel
 
@@ -30,7 +30,7 @@ def validation_views(labels: Sequence[ViewLabel], most_drawn: int = 800) -> list
 
 
 def validate(
-    learner: LinearLearner,
+    learner: MetaLearner,
     embeddings: Tensor,
     labels: Sequence[ViewLabel],
     *,

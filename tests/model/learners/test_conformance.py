@@ -11,12 +11,12 @@ from torch import Tensor
 from model.errors import SupportError, WeightsError
 from model.learners import LEARNERS, from_state
 from model.learners.base import MIN_PROBABILITY, Head, Learner
-from model.learners.linear import LinearLearner
+from model.learners.meta import MetaLearner
 
 DIM = 12
 
 
-def build(name: str) -> LinearLearner:
+def build(name: str) -> MetaLearner:
     """A learner with parameters away from their initial values."""
     torch.manual_seed(3)
     learner = LEARNERS[name](DIM)
@@ -109,7 +109,7 @@ def test_saving_and_loading_change_nothing(name: str, n: int, seed: int) -> None
 def test_leave_one_out_is_the_head_of_the_others(name: str, n: int, seed: int) -> None:
     learner = build(name)
     x, y = embeddings(n, seed), labels(n, seed)
-    expected = LinearLearner.leave_one_out(learner, x, y)
+    expected = MetaLearner.leave_one_out(learner, x, y)
     torch.testing.assert_close(learner.leave_one_out(x, y), expected, atol=2e-4, rtol=2e-3)
 
 
