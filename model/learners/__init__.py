@@ -8,13 +8,14 @@ from torch import Tensor
 
 from model.errors import WeightsError
 from model.learners.base import Head, Learner
+from model.learners.learned_optimiser import LearnedOptimiser
 from model.learners.linear import LinearLearner
 from model.learners.logistic import Logistic
 from model.learners.meta import MetaLearner
 from model.learners.prior_mixture import PriorMixture
 
 LEARNERS: dict[str, type[MetaLearner]] = {
-    learner.name: learner for learner in (PriorMixture, Logistic)
+    learner.name: learner for learner in (PriorMixture, Logistic, LearnedOptimiser)
 }
 DEFAULT = PriorMixture.name
 
