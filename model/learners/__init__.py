@@ -11,11 +11,26 @@ from model.learners.base import Head, Learner
 from model.learners.learned_optimiser import LearnedOptimiser
 from model.learners.linear import LinearLearner
 from model.learners.logistic import Logistic
+from model.learners.matching import Matching
 from model.learners.meta import MetaLearner
+from model.learners.nearest_neighbour import NearestNeighbour
 from model.learners.prior_mixture import PriorMixture
+from model.learners.prototypical import Prototypical
+from model.learners.ridge import Ridge
+from model.learners.siamese import Siamese
 
 LEARNERS: dict[str, type[MetaLearner]] = {
-    learner.name: learner for learner in (PriorMixture, Logistic, LearnedOptimiser)
+    learner.name: learner
+    for learner in (
+        PriorMixture,
+        Logistic,
+        LearnedOptimiser,
+        Siamese,
+        Matching,
+        Prototypical,
+        Ridge,
+        NearestNeighbour,
+    )
 }
 DEFAULT = PriorMixture.name
 
