@@ -30,8 +30,9 @@ from tqdm import tqdm
 from model.card import TrainingSource
 from model.data import Record, load_manifest
 from model.encoder import EncoderNet, choose_device
-from model.errors import StandinError
+from model.errors import ManifestError, StandinError
 from model.imagenet import imagenet_encoder
+from model.learners.blended_prior import BlendedPrior
 from model.learners.prior_mixture import PriorMixture
 from model.standins import KINDS, Resources, builtin_resources, draw, load_resources
 from model.training.config import TrainConfig, load_config
@@ -44,6 +45,7 @@ from model.training.views import Views, build_views
 from model.weights import save
 
 VERSION = "1"
+PRIORS: dict[str, type[PriorMixture]] = {k.name: k for k in (BlendedPrior, PriorMixture)}
 SAMPLES = Path(__file__).parents[1] / "docs" / "samples" / "hoodies" / "real"
 
 
@@ -80,6 +82,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _train(args: argparse.Namespace) -> Path:
     config = load_config(args.config)
+    if config.learner_stage.learner not in PRIORS:
+        raise ManifestError(
+            f"{args.config}: learner must be one of {', '.join(PRIORS)}, "
+            f"got {config.learner_stage.learner!r}"
+        )
     device = choose_device(args.device)
     torch.set_num_threads(args.threads)
     records = [record for folder in args.data for record in load_manifest(folder)]
@@ -109,6 +116,7 @@ def _train(args: argparse.Namespace) -> Path:
     with _bar("encoder") as tell:
         EncoderStage(
             net=net,
+            original=original,
             learner=learner,
             views=views,
             frozen_blocks=config.encoder.frozen_blocks,
@@ -164,7 +172,7 @@ def _initialise(net: EncoderNet, config: TrainConfig, dim: int) -> PriorMixture:
     torch.manual_seed(config.seed)
     torch.nn.init.orthogonal_(net.projection.weight)
     torch.nn.init.zeros_(net.projection.bias)
-    learner = PriorMixture(dim, config.learner_stage.components)
+    learner = PRIORS[config.learner_stage.learner](dim, config.learner_stage.components)
     # Equal components would stay equal: each starts with a faint opinion of its own.
     torch.nn.init.normal_(learner.mean, std=0.05)
     return learner
@@ -175,7 +183,7 @@ def _resources(args: argparse.Namespace, records: Sequence[Record]) -> Resources
     photographs = tuple(
         record.path
         for record in records
-        if not record.is_standin and record.role == "encoder" and not record.look
+        if not record.is_standin and record.role == "encoder" and not record.hardtag
     )
     found = load_resources(args.fonts, args.icons) if args.fonts else builtin_resources()
     return replace(found, photographs=photographs)

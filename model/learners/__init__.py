@@ -7,11 +7,18 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from model.errors import WeightsError
+from model.learners.anil import Anil
 from model.learners.base import Head, Learner
+from model.learners.blended_prior import BlendedPrior
+from model.learners.fine_tuning import FineTuning
+from model.learners.first_order_maml import FirstOrderMaml
 from model.learners.learned_optimiser import LearnedOptimiser
 from model.learners.linear import LinearLearner
 from model.learners.logistic import Logistic
+from model.learners.logistic_prior import LogisticPrior
+from model.learners.maml import Maml
 from model.learners.matching import Matching
+from model.learners.memory import MemoryAugmented
 from model.learners.meta import MetaLearner
 from model.learners.nearest_neighbour import NearestNeighbour
 from model.learners.prior_mixture import PriorMixture
@@ -22,6 +29,7 @@ from model.learners.siamese import Siamese
 LEARNERS: dict[str, type[MetaLearner]] = {
     learner.name: learner
     for learner in (
+        BlendedPrior,
         PriorMixture,
         Logistic,
         LearnedOptimiser,
@@ -30,9 +38,15 @@ LEARNERS: dict[str, type[MetaLearner]] = {
         Prototypical,
         Ridge,
         NearestNeighbour,
+        LogisticPrior,
+        MemoryAugmented,
+        Maml,
+        FirstOrderMaml,
+        Anil,
+        FineTuning,
     )
 }
-DEFAULT = PriorMixture.name
+DEFAULT = BlendedPrior.name
 
 
 def from_state(

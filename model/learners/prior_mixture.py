@@ -82,6 +82,13 @@ class PriorMixture(LinearLearner):
         Args:
             present: False where a row is padding.
         """
+        head, _ = self._answer(embeddings, is_placeholder, present)
+        return torch.where(self._unasked(present.sum(1))[:, None], self.zero_shot, head)
+
+    def _answer(
+        self, embeddings: Tensor, is_placeholder: Tensor, present: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Heads (b, d + 1) under the mixture, and what is known of each support set (b, 6)."""
         x, residual, lower = self._factors(embeddings, is_placeholder, present)
         solved = torch.cholesky_solve(residual[..., None], lower)[..., 0]  # (b, M, n)
         log_evidence = self._log_evidence(residual, solved, lower, present)
@@ -91,10 +98,10 @@ class PriorMixture(LinearLearner):
         posterior = self.mean + variance * update
         weight, log_mass = self._responsibility(log_evidence)
         positive = (is_placeholder & present).sum(1)
-        gain, shift = self._calibration(positive, present.sum(1) - positive, weight, log_mass)
+        known = self._known(positive, present.sum(1) - positive, weight, log_mass)
+        gain, shift = self._calibration(known)
         head = gain[:, None] * torch.einsum("bm,bmd->bd", weight, posterior)
-        head = torch.cat([head[:, :-1], head[:, -1:] + shift[:, None]], dim=1)
-        return torch.where(self._unasked(present.sum(1))[:, None], self.zero_shot, head)
+        return torch.cat([head[:, :-1], head[:, -1:] + shift[:, None]], dim=1), known
 
     def set_zero_shot(self, head: Float[Tensor, " d_plus_1"]) -> None:
         """Answer for empty support sets with this head, instead of the mean of the priors.
@@ -122,8 +129,13 @@ class PriorMixture(LinearLearner):
             return torch.empty(0)
         if n == 1:  # the others are none
             return self.score(self.adapt(embeddings[:0], is_placeholder[:0]), embeddings)
-        present = torch.ones(1, n, dtype=torch.bool, device=embeddings.device)
-        _, residual, lower = self._factors(embeddings.float()[None], is_placeholder[None], present)
+        logits, _ = self._left_out(embeddings.float(), is_placeholder)
+        return to_probability(logits)
+
+    def _left_out(self, embeddings: Tensor, is_placeholder: Tensor) -> tuple[Tensor, Tensor]:
+        """Logit (n,) of each of n >= 2 examples from the others, and what these tell (n, 6)."""
+        present = torch.ones(1, len(embeddings), dtype=torch.bool, device=embeddings.device)
+        _, residual, lower = self._factors(embeddings[None], is_placeholder[None], present)
         inverse_diagonal = torch.cholesky_inverse(lower).diagonal(dim1=-2, dim2=-1)[0]  # (M, n)
         solved = torch.cholesky_solve(residual[..., None], lower)[..., 0]
         log_evidence = self._log_evidence(residual, solved, lower, present)[0]  # (M,)
@@ -134,8 +146,9 @@ class PriorMixture(LinearLearner):
         weight, log_mass = self._responsibility((log_evidence[:, None] - log_own).T)  # (n, M)
         positive = is_placeholder.sum() - is_placeholder.long()
         negative = (~is_placeholder).sum() - (~is_placeholder).long()
-        gain, shift = self._calibration(positive, negative, weight, log_mass)
-        return to_probability(gain * (weight * (y - error).T).sum(1) + shift)
+        known = self._known(positive, negative, weight, log_mass)
+        gain, shift = self._calibration(known)
+        return gain * (weight * (y - error).T).sum(1) + shift, known
 
     def _factors(
         self, embeddings: Tensor, is_placeholder: Tensor, present: Tensor
@@ -166,17 +179,19 @@ class PriorMixture(LinearLearner):
         joint = self.log_prior.log_softmax(0) + self.log_temper.exp() * log_evidence
         return joint.softmax(-1), joint.logsumexp(-1)
 
-    def _calibration(
-        self, positive: Tensor, negative: Tensor, weight: Tensor, log_mass: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """g > 0 and h, shape (b,) each, from what is known about the support set."""
+    @staticmethod
+    def _known(positive: Tensor, negative: Tensor, weight: Tensor, log_mass: Tensor) -> Tensor:
+        """What is known about each support set, (b, 6): how many, how sure, how surprising."""
         log_positive, log_negative = torch.log1p(positive.float()), torch.log1p(negative.float())
         entropy = -(weight * weight.clamp_min(1e-9).log()).sum(-1)
         surprise = -log_mass / (positive + negative).clamp_min(1)
         one_sided = ((positive > 0) != (negative > 0)).float()
-        features = torch.stack(
+        return torch.stack(
             [log_positive, log_negative, entropy, surprise, one_sided, log_positive - log_negative],
             dim=-1,
         )
-        raw_gain, shift = self.calibrate(features).unbind(-1)
+
+    def _calibration(self, known: Tensor) -> tuple[Tensor, Tensor]:
+        """g > 0 and h, shape (b,) each."""
+        raw_gain, shift = self.calibrate(known).unbind(-1)
         return 4 * functional.softplus(raw_gain + math.log(math.e - 1)), shift

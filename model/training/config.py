@@ -49,6 +49,7 @@ class EncoderStageConfig:
         replicas: batches in a step, whose gradients are averaged; as many processes may share them.
         pictures: in a batch. tasks: drawn from each batch; the meta-loss is the sum of theirs.
         auxiliary: weight of the cross-entropy over families and product categories.
+        retain: weight of how far the features of real products move from ImageNet's (1 - cosine).
         learning_rate, weight_decay: of AdamW; linear warm-up over 5 %, then a cosine to 0.
         dim: of the embedding that the tasks of this stage use; the released one is made anew.
         interpolate: share of the trained weights in the released ones, the rest ImageNet's: what
@@ -63,6 +64,7 @@ class EncoderStageConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
     auxiliary: float = 1.0
+    retain: float = 0.0
     dim: int = 256
     interpolate: float = 0.7
     validate_every: int = 200
@@ -73,13 +75,14 @@ class LearnerStageConfig:
     """Meta-training of projection and learner over episodes of cached features.
 
     Attributes:
+        learner: ``blended-prior``, or ``prior-mixture``, which is the same without its regression.
         fixed_dim: how many of the embedding's numbers stay principal components of the features;
             the others start as such and are trained.
         projection_rate: learning rate of the projection, as a share of the learner's.
         zero_shot_penalty: C of the logistic regression that is the zero-shot head.
     """
 
-    learner: str = "prior-mixture"
+    learner: str = "blended-prior"
     components: int = 8
     fixed_dim: int = 256
     projection_rate: float = 0.03

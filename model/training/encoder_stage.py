@@ -3,7 +3,10 @@
 A batch of pictures serves many tasks at once: each draws its own support and query pictures from
 the batch, adapts in closed form, and the sum of the tasks' losses flows back into the network. An
 auxiliary cross-entropy over what the pictures show keeps apart what no task of the batch asks
-about. Batch normalisation keeps its statistics: a batch of tasks is no sample of the catalogue.
+about, and real products stay near where ImageNet put them: what tells a thousand things apart is
+more than a few thousand photographs could teach again (learning without forgetting, Li and Hoiem
+2016, arXiv:1606.09282, on features). Batch normalisation keeps its statistics: a batch of tasks is
+no sample of the catalogue.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from model.encoder import EncoderNet, build
 from model.errors import SupportError
@@ -49,11 +53,13 @@ class EncoderStage:
 
     Attributes:
         net: trained in place, above the first ``frozen_blocks`` blocks.
+        original: the network as ImageNet left it; not touched.
         learner: trained in place.
         processes: share the replicas of a step; the outcome does not depend on it.
     """
 
     net: EncoderNet
+    original: EncoderNet
     learner: PriorMixture
     views: Views
     frozen_blocks: int
@@ -80,6 +86,7 @@ class EncoderStage:
                 f"{self.processes} processes"
             )
         self.net.to(self.device).eval()
+        self.original.to(self.device).eval().requires_grad_(False)
         self.learner.to(self.device)
         tuned = tunable(self.net, self.frozen_blocks)
         # Forked off the generator, so that the caller's random numbers stay as they are.
@@ -151,11 +158,29 @@ class EncoderStage:
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             pooled = self.net.upper_pooled(activations, self.frozen_blocks).float()
         meta = task_losses(self.learner, self.net.embed_pooled(pooled), batch).sum()
-        fine = [self.views.labels[p].fine for p in positions.tolist()]
-        shown = auxiliary(pooled, fine)
+        labels = [self.views.labels[p] for p in positions.tolist()]
+        shown = auxiliary(pooled, [label.fine for label in labels])
+        real = torch.tensor([not (label.is_standin or label.drawn) for label in labels])
+        drift = self._drift(activations[real.to(device)], pooled[real.to(device)])
         # Weighed by the number of tasks: the meta-loss is a sum over them.
-        torch.autograd.backward(meta + config.auxiliary * config.tasks * shown)
-        return {"meta_loss": meta.item() / config.tasks, "auxiliary": shown.item()}
+        beside = config.auxiliary * shown + config.retain * drift
+        torch.autograd.backward(meta + config.tasks * beside)
+        return {
+            "meta_loss": meta.item() / config.tasks,
+            "auxiliary": shown.item(),
+            "drift": drift.item(),
+        }
+
+    def _drift(self, activations: Tensor, pooled: Tensor) -> Tensor:
+        """Mean of 1 - cosine between features (n, f) and the original network's; 0 for none."""
+        if self.config.retain == 0 or not len(pooled):
+            return pooled.new_zeros(())
+        with (
+            torch.no_grad(),
+            torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"),
+        ):
+            before = self.original.upper_pooled(activations, self.frozen_blocks).float()
+        return 1 - functional.cosine_similarity(pooled, before, dim=1).mean()
 
     def _validate(self) -> dict[str, float]:
         labels = self.views.labels

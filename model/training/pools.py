@@ -18,8 +18,8 @@ K = TypeVar("K", bound=Hashable)
 class BatchPools:
     """Chooses the pictures of a batch so that many small tasks can be made of them.
 
-    A third are products of a few categories, a sixth drawn products of two looks, half stand-ins
-    of a few kinds, real ones and drawn ones alike.
+    Five parts of twelve are products of a few categories, two products of two looks, five
+    stand-ins of a few kinds, real ones and drawn ones alike.
 
     Args:
         labels: of all views.
@@ -60,11 +60,11 @@ class BatchPools:
 
     def draw(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Positions of one batch, without repetition."""
-        third = self._pictures // 3
+        goods, looks = self._pictures * 5 // 12, self._pictures // 6
         chosen = [
-            *self._from(self._categories, 3, third, rng),
-            *self._from(self._looks, 2, third // 2, rng),
-            *self._from(self._kinds, 5, self._pictures - third - third // 2, rng),
+            *self._from(self._categories, 4, goods, rng),
+            *self._from(self._looks, 2, looks, rng),
+            *self._from(self._kinds, 5, self._pictures - goods - looks, rng),
         ]
         return np.unique(np.concatenate(chosen))
 

@@ -54,12 +54,13 @@ def test_the_head_is_the_mean_of_the_posteriors(n: int, seed: int) -> None:
     is_placeholder = rng.random(n) < 0.5
     means, weight, joint = reference(made, x, np.where(is_placeholder, 1.0, -1.0))
     mass = np.log(np.exp(joint - joint.max()).sum()) + joint.max()
-    gain, shift = made._calibration(
+    known = made._known(
         torch.tensor([is_placeholder.sum()]),
         torch.tensor([(~is_placeholder).sum()]),
         torch.from_numpy(weight)[None],
         torch.tensor([mass]),
     )
+    gain, shift = made._calibration(known)
     expected = gain.item() * (weight @ means)
     expected[-1] += shift.item()
     with torch.no_grad():
