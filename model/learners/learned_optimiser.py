@@ -17,7 +17,8 @@ for d = 12.
 
 What the outer loop differentiates: the gates and c_0, and the embeddings as they enter the raw
 gradient. As in both papers, grad_t does not depend on theta_{t-1} there, so there is no second
-derivative; and what the gates read is a constant, as log|grad| has no bounded slope.
+derivative, unless ``second_order`` asks for it; and what the gates read is a constant, as log|grad|
+has no bounded slope.
 """
 
 from __future__ import annotations
@@ -141,17 +142,21 @@ def adapt_heads(
     one_hot: Float[Tensor, "b n c"],
     present: Bool[Tensor, "b n"],
     steps: int,
+    *,
+    second_order: bool = False,
 ) -> Float[Tensor, "b r p"]:
     """Heads after some steps over whole support sets; the start, where a set is empty.
 
     Args:
         start: as ``theta`` of ``head_loss_and_gradient``.
+        second_order: whether the outer gradient knows that a step's gradient depends on where the
+            last step led; both papers leave that out.
     """
     weight = example_weights(one_hot, present)
     theta = start.flatten(1)
     state = rule.init_state(theta)
     for _ in range(steps):
-        at = theta.detach().view_as(start)
+        at = (theta if second_order else theta.detach()).view_as(start)
         loss, gradient = head_loss_and_gradient(at, inputs, one_hot, weight)
         theta, state = rule.step(theta, loss, gradient.flatten(1), state)
     return torch.where(present.any(1)[:, None, None], theta.view_as(start), start)
@@ -171,15 +176,18 @@ class LearnedOptimiser(LinearLearner):
         embedding_dim: d.
         steps: of the update rule, above 0; the paper has 12 for 1 example a label, 5 for 5.
         units: of the rule's LSTM.
+        second_order: 1 to differentiate through the inner gradients; 0 as published.
     """
 
     name: ClassVar[str] = "learned-optimiser"
 
-    def __init__(self, embedding_dim: int, steps: int = 8, units: int = 20) -> None:
+    def __init__(
+        self, embedding_dim: int, steps: int = 8, units: int = 20, second_order: int = 0
+    ) -> None:
         super().__init__(embedding_dim)
         if steps < 1:
             raise SupportError(f"the learned optimiser needs a step, got steps = {steps}")
-        self.steps = steps
+        self.steps, self.second_order = steps, bool(second_order)
         self.rule = GatedUpdate(units)
         self.start = nn.Parameter(torch.zeros(embedding_dim + 1))
         # Rows of unit length have entries of size 1/sqrt(d), and gradients too: a gate, which is
@@ -197,7 +205,9 @@ class LearnedOptimiser(LinearLearner):
         inputs = functional.pad(gain * embeddings, (0, 1), value=1.0)
         one_hot = torch.stack([is_placeholder, ~is_placeholder], dim=-1).to(inputs.dtype)
         start = self.start.expand(len(embeddings), 1, -1)
-        head = adapt_heads(self.rule, start, inputs, one_hot, present, self.steps)[:, 0]
+        head = adapt_heads(
+            self.rule, start, inputs, one_hot, present, self.steps, second_order=self.second_order
+        )[:, 0]
         return torch.cat([gain * head[:, :-1], head[:, -1:]], dim=1)
 
     @torch.no_grad()
