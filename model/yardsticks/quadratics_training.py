@@ -45,9 +45,9 @@ class Recipe:
 
     preprocess: bool = False
     scale: float = 1.0
-    epochs: int = 40
+    epochs: int = 20
     batches: int = 25
-    functions: int = 128
+    functions: int = 64
     steps: int = 100
     unroll: int = 20
     learning_rate: float = 3e-3
