@@ -24,6 +24,8 @@ from model.learners.nearest_neighbour import NearestNeighbour
 from model.learners.prior_mixture import PriorMixture
 from model.learners.prototypical import Prototypical
 from model.learners.ridge import Ridge
+from model.learners.set_modulated import SetModulated
+from model.learners.shrinkage import Shrinkage
 from model.learners.siamese import Siamese
 
 LEARNERS: dict[str, type[MetaLearner]] = {
@@ -40,6 +42,8 @@ LEARNERS: dict[str, type[MetaLearner]] = {
         NearestNeighbour,
         LogisticPrior,
         MemoryAugmented,
+        Shrinkage,
+        SetModulated,
         Maml,
         FirstOrderMaml,
         Anil,
