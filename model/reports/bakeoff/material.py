@@ -1,0 +1,164 @@
+"""What learners are meta-trained on: embeddings with labels, the same for all of them.
+
+Either the views that the released weights were trained on (``meta_train``'s work folder keeps
+their pooled features), or the training split of the pool that is measured. What the rule of
+``model.holdout`` keeps out is in neither.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from model.encoder import EncoderNet
+from model.errors import EpisodeError, MetricError
+from model.holdout import role
+from model.reports.pool import Item, Pool
+from model.training.sources import ViewLabel
+
+# Of an embedding with the same picture's through another decoder, or from features kept in half
+# precision: far above what two different encoders agree on.
+_SAME_PICTURE = 0.98
+_BATCH = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Pictures to meta-train on.
+
+    Attributes:
+        embeddings: shape (n, d), float32, unit rows.
+        labels: of the same pictures, none of them for validation.
+    """
+
+    embeddings: Float[Tensor, "n d"]
+    labels: Sequence[ViewLabel]
+
+    def digest(self) -> str:
+        """Names it by content."""
+        found = hashlib.sha256(self.embeddings.numpy().tobytes())
+        found.update(repr(list(self.labels)).encode())
+        return found.hexdigest()
+
+    def only(self, wanted: str) -> Material:
+        """The part with one role: "encoder" (the encoder was fitted to it too) or "learner"."""
+        kept = [i for i, label in enumerate(self.labels) if label.role == wanted]
+        return Material(self.embeddings[kept], [self.labels[i] for i in kept])
+
+    def parts(self) -> tuple[Material, Material]:
+        """For choosing constants: what is fitted to, and what is judged on.
+
+        By the roles where both can give tasks, so that no group, family or category is on both
+        sides and the judge is as new to the encoder as a shop will be; else everything is both.
+        """
+        fitted, judged = self.only("encoder"), self.only("learner")
+        for part in (fitted, judged):
+            found = {
+                label.is_standin for label in part.labels if label.is_standin or label.category
+            }
+            if len(found) < 2:
+                return self, self
+        return fitted, judged
+
+
+def of_pool(pool: Pool, features: Float[np.ndarray, "p d"]) -> Material:
+    """The training split of a measured pool.
+
+    Raises:
+        EpisodeError: it lacks stand-ins or products.
+    """
+    at = pool.training
+    labels = [_label(pool.items[i]) for i in at]
+    if len({label.is_standin for label in labels}) < 2:
+        raise EpisodeError(
+            f"the training split has {len(at)} pictures, not both stand-ins and products; learners "
+            "cannot be meta-trained on it"
+        )
+    return Material(torch.from_numpy(np.ascontiguousarray(features[at])), labels)
+
+
+def _label(item: Item) -> ViewLabel:
+    traits, drawn = item.traits, item.origin == "drawn"
+    names = {"family": item.group} if drawn else {"group": item.group, "category": traits.category}
+    return ViewLabel(
+        is_standin=traits.is_standin,
+        category=traits.category,
+        kind=traits.kind,
+        look=traits.look,
+        fine=item.group if drawn else traits.kind or traits.category,
+        hardtag=item.hardtag,
+        role=role(names),  # type: ignore[arg-type]
+        drawn=drawn,
+    )
+
+
+def of_views(
+    work: Path, net: EncoderNet, pool: Pool, features: Float[np.ndarray, "p d"]
+) -> Material:
+    """The views in a work folder of ``meta_train``, embedded by the release.
+
+    Args:
+        features: embeddings of the pool by the same release, to tell whether they belong together.
+
+    Raises:
+        MetricError: the folder has no views or several sets of them, or they are of another
+            encoder.
+    """
+    labels = _view_labels(work)
+    pooled = _features(work, len(labels))
+    held = [i for i, view in enumerate(labels) if view.role == "validation" and not view.drawn]
+    _check_same_encoder(_embed(net, pooled[held]), features[pool.measured], work)
+    kept = [i for i, view in enumerate(labels) if view.role != "validation"]
+    return Material(_embed(net, pooled[kept]), [labels[i] for i in kept])
+
+
+def _view_labels(work: Path) -> list[ViewLabel]:
+    folders = sorted(path for path in work.glob("views-*") if path.is_dir())
+    if len(folders) != 1:
+        raise MetricError(f"{work} has {len(folders)} folders of views; one is needed")
+    lines = [
+        line
+        for shard in sorted(folders[0].glob("shard-*.jsonl"))
+        for line in shard.read_text(encoding="utf-8").splitlines()
+    ]
+    return [ViewLabel(**json.loads(line)) for line in lines]
+
+
+def _features(work: Path, count: int) -> Tensor:
+    found = sorted(work.glob("features-*.npy"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise MetricError(f"{work} has no features of views; has its training come to an end?")
+    # Only the last: a folder that trained several configurations keeps those of each.
+    rows = np.load(found[-1], allow_pickle=False)
+    if len(rows) != count:
+        raise MetricError(f"{found[-1]} has {len(rows)} rows for {count} views")
+    return torch.from_numpy(rows)
+
+
+@torch.no_grad()
+def _embed(net: EncoderNet, pooled: Tensor) -> Tensor:
+    starts = range(0, len(pooled), _BATCH)
+    parts = [net.embed_pooled(pooled[at : at + _BATCH].float()) for at in starts]
+    return torch.cat(parts) if parts else torch.zeros(0, net.dim)
+
+
+def _check_same_encoder(views: Tensor, measured: np.ndarray, work: Path) -> None:
+    """The plain view of a held-out picture must be embedded as the picture itself is."""
+    if not len(views) or not len(measured):
+        return
+    some = views[:: max(1, len(views) // 200)]
+    nearest = (some @ torch.from_numpy(np.ascontiguousarray(measured)).T).amax(1)
+    if float(nearest.median()) < _SAME_PICTURE:
+        raise MetricError(
+            f"the views in {work} are of another encoder than the weights, or of other pictures: a "
+            f"held-out view has a cosine of {float(nearest.median()):.3f} with the nearest "
+            f"measured picture, expected is {_SAME_PICTURE} and above"
+        )

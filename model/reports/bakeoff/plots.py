@@ -1,0 +1,184 @@
+"""The pictures of docs/learners.md, from the figures: SVG, the same bytes for the same figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from model.reports.bakeoff.tables import SORTS, shots_name
+from model.reports.figures import Figures
+
+# Okabe and Ito's, told apart by people who see colours differently; black is the one that ships.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_FAMILIES = ("closed form", "gradient steps", "metric", "peers")
+_STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "standin",  # ids in the file would otherwise be drawn at random
+    "svg.fonttype": "none",
+    "font.size": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+}
+
+
+def draw_all(result: Figures, folder: Path) -> dict[str, str]:
+    """Write every picture that the figures allow.
+
+    Returns:
+        File name by the picture's name.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures: dict[str, Callable[[Figures], Figure | None]] = {
+        "auroc": lambda found: by_shots(found, "auroc"),
+        "accuracy": lambda found: by_shots(found, "accuracy"),
+        "cost": cost,
+    }
+    found: dict[str, str] = {}
+    for name, draw in pictures.items():
+        with mpl.rc_context(_STYLE):
+            figure = draw(result)
+            if figure is None:
+                continue
+            found[name] = f"learners-{name}.svg"
+            figure.savefig(
+                folder / found[name], metadata={"Date": None, "Creator": None}, bbox_inches="tight"
+            )
+    return found
+
+
+def by_shots(result: Figures, metric: str) -> Figure | None:
+    """A row for each family, a column for each sort; the one that ships in every panel."""
+    sorts = [s for s in SORTS if any(entry["sort"] == s for entry in result["conditions"])]
+    families = [f for f in _FAMILIES if _members(result, f)]
+    if not sorts or not families:
+        return None
+    figure = Figure(figsize=(4.4 * len(sorts) + 1.6, 2.5 * len(families)), layout="constrained")
+    panels = figure.subplots(len(families), len(sorts), squeeze=False, sharey="col", sharex="col")
+    shipped = next(iter(result["entrants"]))
+    for row, family in enumerate(families):
+        for column, sort in enumerate(sorts):
+            axes = panels[row][column]
+            entries = [entry for entry in result["conditions"] if entry["sort"] == sort]
+            _line(axes, result, entries, shipped, metric, "black", None, 1.6)
+            for number, name in enumerate(_members(result, family)):
+                colour = _COLOURS[number % len(_COLOURS)]
+                marker = _MARKERS[number % len(_MARKERS)]
+                shift = 0.06 * ((number % 5) - 2)
+                _line(axes, result, entries, name, metric, colour, marker, 0.9, shift)
+            names = [shots_name(entry).replace(" only", "\nonly") for entry in entries]
+            axes.set_xticks(range(len(entries)), names)
+            if not row:
+                axes.set_title(SORTS[sort])
+            axes.set_ylabel(f"{family}: {metric.replace('auroc', 'AUROC')}" if not column else "")
+        handles, labels = panels[row][-1].get_legend_handles_labels()
+        panels[row][-1].legend(
+            handles, labels, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False
+        )
+    return figure
+
+
+def _members(result: Figures, family: str) -> list[str]:
+    return [
+        name
+        for name, entrant in result["entrants"].items()
+        if entrant["family"] == family and entrant["source"] != "shipped"
+    ]
+
+
+def _line(
+    axes: Axes,
+    result: Figures,
+    entries: Sequence[Figures],
+    name: str,
+    metric: str,
+    colour: str,
+    marker: str | None,
+    width: float,
+    shift: float = 0.0,
+) -> None:
+    """Even shots are joined; one-sided supports stand apart, since they are no step further."""
+    values = [entry["methods"][name][metric] for entry in entries]
+    middle = [value["estimate"] for value in values]
+    even = [i for i, entry in enumerate(entries) if entry["placeholder"] == entry["real"]]
+    axes.plot(
+        [i + shift for i in even],
+        [middle[i] for i in even],
+        color=colour,
+        linewidth=width,
+        marker=marker,
+        markersize=3,
+        label=result["entrants"][name]["title"],
+    )
+    axes.errorbar(
+        [i + shift for i in range(len(entries))],
+        middle,
+        yerr=[
+            [max(0.0, value["estimate"] - value["low"]) for value in values],
+            [max(0.0, value["high"] - value["estimate"]) for value in values],
+        ],
+        color=colour,
+        linestyle="none",
+        marker=marker or "_",
+        markersize=3,
+        elinewidth=0.7,
+    )
+
+
+def cost(result: Figures) -> Figure | None:
+    """AUROC at K = 5 of tasks that turn around against the time to adapt, on a logarithmic axis."""
+    entry = next(
+        (
+            e
+            for e in result["conditions"]
+            if (e["sort"], e["placeholder"], e["real"]) == ("turning", 5, 5)
+        ),
+        None,
+    )
+    if entry is None:
+        return None
+    figure = Figure(figsize=(7.0, 4.6), layout="constrained")
+    axes = figure.subplots()
+    names = sorted(result["entrants"], key=lambda name: _adapt(result, name))
+    for place, name in enumerate(names):
+        entrant, value = result["entrants"][name], entry["methods"][name]["auroc"]
+        number = _FAMILIES.index(entrant["family"])
+        ships = entrant["source"] == "shipped"
+        axes.errorbar(
+            [_adapt(result, name)],
+            [value["estimate"]],
+            yerr=[
+                [max(0.0, value["estimate"] - value["low"])],
+                [max(0.0, value["high"] - value["estimate"])],
+            ],
+            color="black" if ships else _COLOURS[number],
+            marker="*" if ships else _MARKERS[number],
+            markersize=10 if ships else 5,
+            elinewidth=0.8,
+        )
+        axes.annotate(
+            entrant["title"] if entrant["source"] != "peer" else name,
+            (_adapt(result, name), value["estimate"]),
+            # Neighbours on the axis are named on different heights.
+            xytext=(4, (3, -9, 12, -18)[place % 4]),
+            textcoords="offset points",
+            color="black" if ships else _COLOURS[number],
+            fontsize=6.5,
+        )
+    axes.set(
+        xscale="log",
+        xlabel="milliseconds to adapt to ten examples (logarithmic)",
+        ylabel="AUROC, tasks that turn around, K = 5",
+    )
+    return figure
+
+
+def _adapt(result: Figures, name: str) -> float:
+    """Milliseconds; what does not look at the support set takes no time that could be drawn."""
+    return max(0.01, float(result["costs"][name]["adapt_ms"]))

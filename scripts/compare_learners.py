@@ -1,0 +1,265 @@
+"""Compare all learners and peers on the same tasks, and write docs/learners.md.
+
+    python scripts/compare_learners.py --data DIR/products --data DIR/placeholders \\
+        --validation DIR/placeholders_validation --views work/lite0 --episodes 600
+
+Folders are those of scripts/evaluate.py, and so are pictures, episodes and cached embeddings
+(share its --cache). Every learner that has anything to learn is meta-trained here, on the same
+tasks over the same embeddings, its learning rate chosen by a grid; the one that the weights ship
+with also takes part as it is. --views names the work folder of scripts/meta_train.py that the
+weights came from: learners then train on the very views that the shipped one was trained on, else
+on the training split of the folders. Without --data all pictures are drawn.
+
+Stop it with Ctrl-C or kill it; the same command goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from model.encoder import Encoder, choose_device
+from model.errors import MetricError, StandinError
+from model.learners import LEARNERS
+from model.reports.bakeoff import document, plots
+from model.reports.bakeoff.jobs import Trained, train_all
+from model.reports.bakeoff.lineup import (
+    Setting,
+    learner_entrants,
+    look_milliseconds,
+    peer_entrants,
+)
+from model.reports.bakeoff.material import of_pool, of_views
+from model.reports.bakeoff.run import Settings, measure
+from model.reports.bakeoff.training import Budget
+from model.reports.drawn import Wanted, draw_items
+from model.reports.features import FeatureStore, embed_all, encoder_key
+from model.reports.peers.evidence import originals
+from model.reports.pool import Item, Pool, collect, sides
+from model.standins import builtin_resources, load_resources
+from model.weights import find_card, load_weights, restore
+
+# As scripts/evaluate.py: of pictures that no training draws.
+_DRAWN_SEED = 1_000_003
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the comparison; the exit status."""
+    args = _arguments(argv)
+    try:
+        _compare(args)
+    except StandinError as error:
+        print(f"compare_learners: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nstopped; the same command goes on from {args.cache}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    many: dict[str, Any] = {"type": Path, "action": "append", "default": [], "metavar": "DIR"}
+    budget = Budget()
+    parser.add_argument("--data", **many, help="with a manifest, or of such folders")
+    parser.add_argument("--validation", **many, help="as --data, nothing of it was trained on")
+    parser.add_argument("--weights", type=Path, help="a card (default: the released weights)")
+    parser.add_argument("--views", type=Path, help="work folder that the weights were trained in")
+    parser.add_argument("--learners", help="some of them, with commas between (default: all)")
+    parser.add_argument("--no-peers", action="store_true", help="learners alone")
+    parser.add_argument("--peers", help="some of them, with commas between (default: all)")
+    parser.add_argument("--episodes", type=int, default=600, help="of each condition")
+    parser.add_argument("--steps", type=int, default=budget.steps, help="of meta-training")
+    parser.add_argument("--tasks", type=int, default=budget.tasks, help="in a step")
+    parser.add_argument("--drawn", type=int, default=800, help="drawn pictures, where no --data")
+    parser.add_argument("--fonts", **many, help="for drawing (default: built-in resources)")
+    parser.add_argument("--icons", **many)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cache", type=Path, default=Path("runs/evaluate"))
+    parser.add_argument("--out", type=Path, default=Path("docs"), help="where the report goes")
+    parser.add_argument("--device", default="auto", help="of the encoder: auto, cpu or cuda")
+    parser.add_argument("--workers", type=int, default=2, help="processes that meta-train")
+    return parser.parse_args(argv)
+
+
+def _compare(args: argparse.Namespace) -> None:
+    device = choose_device(args.device)
+    # One thread: what one answer costs is measured, and processes train side by side.
+    torch.set_num_threads(1)
+    names = _chosen(args.learners, sorted(LEARNERS), "learner")
+    card, tensors = load_weights(find_card(args.weights))
+    net, shipped = restore(card, tensors)
+    encoder = Encoder(net, card.image_size, device)
+    pool, files = _pool(args, card.image_size)
+    budget = Budget(steps=args.steps, tasks=args.tasks)
+    with _Bars() as bars:
+        features, key, look_ms = _embeddings(pool, encoder, card.sha256, args, bars)
+        setting = Setting(pool, features, key, look_ms)
+        material = of_pool(pool, features)
+        if args.views:
+            material = of_views(args.views, net.cpu(), pool, features)
+        trained = train_all(
+            names,
+            material,
+            budget,
+            seed=args.seed,
+            cache=args.cache,
+            workers=args.workers,
+            progress=bars.tell,
+        )
+        entrants = learner_entrants(setting, card.name, card.sha256, shipped, trained)
+        if not args.no_peers:
+            entrants += peer_entrants(
+                setting,
+                files,
+                cache=args.cache,
+                episodes=min(40, args.episodes),
+                seed=args.seed,
+                only=args.peers.split(",") if args.peers else None,
+                progress=bars.tell,
+            )
+        settings = Settings(args.episodes, args.seed, args.cache)
+        result = measure(pool, entrants, settings, bars.tell)
+    name = f"learners-{card.name}-torch{version('torch').split('+')[0]}-{device.type}.json"
+    about = _about(args, card.name, card.sha256, device, f"results/{name}")
+    learned = _records(trained, budget, len(material.labels), bool(args.views))
+    _write({"about": about, "training": learned, **result}, args.out, name)
+
+
+def _chosen(given: str | None, known: Sequence[str], what: str) -> list[str]:
+    names = given.split(",") if given else list(known)
+    if strange := [name for name in names if name not in known]:
+        raise MetricError(f"no {what} is called {strange[0]!r}; known: {', '.join(known)}")
+    return names
+
+
+def _pool(args: argparse.Namespace, image_size: int) -> tuple[Pool, dict[str, Path]]:
+    """Pictures, and the files of those that were not drawn."""
+    if args.data or args.validation:
+        data, validation = sides(args.data, args.validation)
+        items = list(tqdm(collect(data, validation), desc="manifests", unit=" pictures"))
+        return Pool(items), originals([*data, *validation])
+    resources = builtin_resources()
+    if args.fonts or args.icons:
+        resources = load_resources(args.fonts, args.icons, [])
+    wanted = Wanted(_DRAWN_SEED + args.seed, args.drawn, args.drawn, image_size)
+    with _Bars() as bars:
+        drawn: list[Item] = draw_items(
+            resources, wanted, args.cache, lambda done, total: bars.tell("drawing", done, total)
+        )
+    return Pool(drawn), {}
+
+
+def _embeddings(
+    pool: Pool, encoder: Encoder, sha256: str, args: argparse.Namespace, bars: _Bars
+) -> tuple[np.ndarray, str, float]:
+    key = encoder_key(sha256, encoder)
+    with FeatureStore(args.cache / "features.sqlite") as store:
+        embed_all(pool.items, {key: encoder}, store, lambda done, n: bars.tell("pictures", done, n))
+        rows = store.matrix(key, [item.key for item in pool.items])
+    some = [item.read(encoder.image_size) for item in pool.items[:: max(1, len(pool.items) // 20)]]
+    return rows, key, look_milliseconds(encoder, some)
+
+
+def _records(
+    trained: dict[str, Trained], budget: Budget, pictures: int, views: bool
+) -> dict[str, Any]:
+    return {
+        "budget": asdict(budget),
+        "pictures": pictures,
+        "views": views,
+        "learners": {name: one.record for name, one in trained.items()},
+    }
+
+
+class _Bars:
+    """One progress bar after the other, as the measurement tells what it is doing."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm[Any] | None = None
+        self._what = ""
+
+    def __enter__(self) -> _Bars:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def tell(self, what: str, done: int, total: int) -> None:
+        """Move on; another name begins another bar."""
+        if self._bar is None or what != self._what:
+            if self._bar is not None:
+                self._bar.close()
+            self._what = what
+            self._bar = tqdm(desc=what, total=total, smoothing=0.05, mininterval=0.5)
+        self._bar.update(done - self._bar.n)
+
+
+def _about(
+    args: argparse.Namespace, name: str, sha256: str, device: torch.device, results: str
+) -> dict[str, Any]:
+    packages = ["torch", "numpy", "scikit-learn"]
+    if not args.no_peers:
+        packages += ["easyfsl", "imagededup", "cleanvision", "rapidocr-onnxruntime"]
+    return {
+        "command": _command(args),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "machine": f"{os.cpu_count()} cores, CPU",
+        "versions": {"Python": platform.python_version()} | {p: version(p) for p in packages},
+        "weights": name,
+        "weights_sha256": sha256,
+        "precision": "fp16" if device.type == "cuda" else "fp32",
+        "episodes": args.episodes,
+        "seed": args.seed,
+        "results": results,
+    }
+
+
+def _command(args: argparse.Namespace) -> str:
+    """The command with the folders' names alone: where they lie on this machine is nobody's."""
+    words = ["python scripts/compare_learners.py"]
+    for option in ("data", "validation", "weights", "views"):
+        given = getattr(args, option) or []
+        words += [f"--{option} {p.name}" for p in (given if isinstance(given, list) else [given])]
+    words += [f"--{option} {getattr(args, option)}" for option in ("episodes", "steps", "tasks")]
+    return " \\\n    ".join(words)
+
+
+def _write(result: dict[str, Any], out: Path, name: str) -> None:
+    (out / "results").mkdir(parents=True, exist_ok=True)
+    text = json.dumps(_rounded(result), indent=1, allow_nan=False)
+    (out / "results" / name).write_text(text + "\n", encoding="utf-8")
+    drawn = plots.draw_all(result, out / "images")
+    document.write(out / "learners.md", result, {k: f"images/{file}" for k, file in drawn.items()})
+    print(f"{out / 'learners.md'}, {out / 'results' / name}")
+
+
+def _rounded(value: Any) -> Any:
+    """Five digits are more than any interval here supports; NaN and infinity become null."""
+    if isinstance(value, float):
+        return round(value, 5) if np.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _rounded(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(each) for each in value]
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())
