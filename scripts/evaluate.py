@@ -123,7 +123,9 @@ def _candidates(args: argparse.Namespace, device: torch.device) -> list[Candidat
         found.append(Candidate(card.name, card.name, card.sha256, encoder, learner))
     size = found[0].encoder.image_size
     frozen = Encoder(imagenet_encoder(), size, device)
-    found.append(Candidate("imagenet", "ImageNet features", f"{BACKBONE} {SHA256}", frozen))
+    found.append(
+        Candidate("imagenet", "ImageNet features", f"{BACKBONE} {SHA256[BACKBONE]}", frozen)
+    )
     return found
 
 

@@ -92,6 +92,10 @@ class BlendedPrior(PriorMixture):
         logistic = self._logistic_left_out(self._kernel(embeddings.float()), is_placeholder)
         return to_probability((1 - share) * mixture + share * gain * logistic)
 
+    def combiner(self) -> dict[str, nn.Module]:
+        """The parts, by attribute, that say how far to trust what the others found."""
+        return super().combiner() | {"trust": self.trust}
+
     def _kernel(self, embeddings: Tensor) -> Tensor:
         """K = C (X X^T + bias) of embeddings (..., n, d), in double precision."""
         x = embeddings.double()

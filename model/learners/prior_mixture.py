@@ -103,6 +103,10 @@ class PriorMixture(LinearLearner):
         head = gain[:, None] * torch.einsum("bm,bmd->bd", weight, posterior)
         return torch.cat([head[:, :-1], head[:, -1:] + shift[:, None]], dim=1), known
 
+    def combiner(self) -> dict[str, nn.Module]:
+        """The parts, by attribute, that say how far to trust what the others found."""
+        return {"calibrate": self.calibrate}
+
     def set_zero_shot(self, head: Float[Tensor, " d_plus_1"]) -> None:
         """Answer for empty support sets with this head, instead of the mean of the priors.
 

@@ -79,7 +79,10 @@ class LearnerStageConfig:
         fixed_dim: how many of the embedding's numbers stay principal components of the features;
             the others start as such and are trained.
         projection_rate: learning rate of the projection, as a share of the learner's.
+        stacking_steps: with which trust and calibration are fitted to left-out categories; 0 keeps
+            what the outer loop found.
         zero_shot_penalty: C of the logistic regression that is the zero-shot head.
+        zero_shot_frequency: of stand-ins, that the zero-shot head expects.
     """
 
     learner: str = "blended-prior"
@@ -87,7 +90,9 @@ class LearnerStageConfig:
     fixed_dim: int = 256
     projection_rate: float = 0.03
     zero_shot_penalty: float = 5.0
+    zero_shot_frequency: float = 0.1
     steps: int = 600
+    stacking_steps: int = 300
     tasks: int = 32
     most_shots: int = 20
     queries: int = 12

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 STAGES = ("encoder", "learner")
-_LOSSES = ("meta_loss", "auxiliary")
+_LOSSES = ("meta_loss", "auxiliary", "drift")
 
 
 def plot_curves(entries: Sequence[Mapping[str, float | str]], path: Path) -> None:

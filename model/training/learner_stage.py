@@ -5,6 +5,9 @@ costs tens of milliseconds and tens of thousands of tasks can be seen in minutes
 views were kept from the encoder's stage: on those that it was fitted to, a few examples part
 everything, and a learner that saw no others would trust them too much.
 
+How far to trust the priors is then fitted once more, to categories that the priors have not seen
+(``model.training.stacking``): on their own ground they look better than they are.
+
 The embedding begins as the features' principal components. The first ``fixed_dim`` of them stay:
 what no task has bent serves catalogues that look like none of the tasks, and the zero-shot head
 uses nothing else. The others learn with the learner.
@@ -12,6 +15,7 @@ uses nothing else. The others learn with the learner.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,10 +37,20 @@ from model.training.objective import EpisodeBatch, local, task_losses
 from model.training.pools import draw_tasks
 from model.training.projection import principal_components
 from model.training.sources import ViewLabel
+from model.training.stacking import FOLDS, LeftOut, fit_stacking, fold_of
 from model.training.validation import validate, validation_views
 from model.training.zero_shot import fit_zero_shot
 
 STAGE = "learner"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What one outer loop trains, and the name of its checkpoint."""
+
+    projection: nn.Linear
+    learner: PriorMixture
+    name: str
 
 
 @dataclass(frozen=True)
@@ -62,12 +76,12 @@ class LearnerStage:
     progress: Callable[[int, int, str], None] = lambda step, total, text: None
 
     def run(self) -> None:
-        """Train, going on from the checkpoint in the folder, and fit the zero-shot head.
+        """Train, going on from the checkpoints in the folder, and fit what is fitted afterwards.
 
         Raises:
             SupportError: more numbers are to stay fixed than the embedding has.
             EpisodeError: the views have too few pictures for any task.
-            WeightsError: the checkpoint belongs to another configuration.
+            WeightsError: a checkpoint belongs to another configuration.
         """
         if self.config.fixed_dim > self.net.dim:
             raise SupportError(
@@ -76,25 +90,54 @@ class LearnerStage:
         train = [i for i, v in enumerate(self.labels) if v.role != "validation"]
         labels = [self.labels[i] for i in train]
         features = functional.normalize(self.features[train], dim=1)
-        self.net.projection = principal_components(features, self.net.dim).to(self.device)
-        self.learner.to(self.device)
+        start = principal_components(features, self.net.dim)
+        untrained = copy.deepcopy(self.learner)
         features = features.to(self.device)
-        self._train(features, labels)
+        whole = Fit(start.to(self.device), self.learner.to(self.device), "learner")
+        self.net.projection = whole.projection
+        self._train(whole, features, labels)
+        if self.config.stacking_steps:
+            self._stack(start, untrained, features, labels)
         with torch.no_grad():
             embeddings = self.net.embed_pooled(features).cpu()
         head = fit_zero_shot(
-            embeddings, labels, self.config.fixed_dim, self.config.zero_shot_penalty
+            embeddings,
+            labels,
+            self.config.fixed_dim,
+            self.config.zero_shot_penalty,
+            self.config.zero_shot_frequency,
         )
         self.learner.cpu().set_zero_shot(head)
         Journal(self.folder / "log.jsonl").write("released", self.config.steps, self._validate())
 
-    def _train(self, features: Tensor, labels: Sequence[ViewLabel]) -> None:
+    def _stack(
+        self,
+        start: nn.Linear,
+        untrained: PriorMixture,
+        features: Tensor,
+        labels: Sequence[ViewLabel],
+    ) -> None:
+        """Fit trust and calibration to categories that the priors beside them have not seen."""
+        left_out: list[LeftOut] = []
+        for fold in range(FOLDS):
+            fit = Fit(copy.deepcopy(start), copy.deepcopy(untrained), f"fold{fold}")
+            fit.projection.to(self.device)
+            fit.learner.to(self.device)
+            kept = [i for i, v in enumerate(labels) if fold_of(v) != fold]
+            self._train(fit, features[kept], [labels[i] for i in kept])
+            own = [i for i, v in enumerate(labels) if fold_of(v) == fold]
+            with torch.no_grad():
+                embeddings = functional.normalize(fit.projection(features[own]), dim=1)
+            left_out.append(LeftOut(fit.learner, embeddings, [labels[i].traits for i in own]))
+        fit_stacking(self.learner, left_out, self.config, self.seed)
+
+    def _train(self, fit: Fit, features: Tensor, labels: Sequence[ViewLabel]) -> None:
         config = self.config
         sampler = EpisodeSampler([label.traits for label in labels], queries=config.queries)
-        projection = self.net.projection
+        projection, learner = fit.projection, fit.learner
         optimiser = torch.optim.AdamW(
             [
-                {"params": list(self.learner.parameters()), "scale": 1.0, "weight_decay": 0.01},
+                {"params": list(learner.parameters()), "scale": 1.0, "weight_decay": 0.01},
                 {
                     "params": list(projection.parameters()),
                     "scale": config.projection_rate,
@@ -103,11 +146,11 @@ class LearnerStage:
             ],
             lr=config.learning_rate,
         )
-        modules: dict[str, nn.Module] = {"projection": projection, "learner": self.learner}
-        checkpoint = self.folder / "learner.safetensors"
+        modules: dict[str, nn.Module] = {"projection": projection, "learner": learner}
+        checkpoint = self.folder / f"{fit.name}.safetensors"
         start = load_checkpoint(checkpoint, modules, optimiser, self.fingerprint)
         journal = Journal(self.folder / "log.jsonl")
-        journal.rewind(STAGE, start)
+        journal.rewind(fit.name, start)
         journal.rewind("released", 0)
         losses: list[float] = []
         for step in range(start, config.steps):
@@ -117,23 +160,25 @@ class LearnerStage:
                 group["lr"] *= warm_cosine(step, config.steps)
             tasks = EpisodeBatch.of(draw_tasks(sampler, config.tasks, rng, config.most_shots))
             used, batch = local(tasks)
-            embeddings = self.net.embed_pooled(features[used.to(self.device)])
-            loss = task_losses(self.learner, embeddings, batch.to(self.device)).sum()
+            embeddings = functional.normalize(projection(features[used.to(self.device)]), dim=1)
+            loss = task_losses(learner, embeddings, batch.to(self.device)).sum()
             optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             for parameter in projection.parameters():
                 if parameter.grad is not None:
                     parameter.grad[: config.fixed_dim] = 0
-            nn.utils.clip_grad_norm_(self.learner.parameters(), 1.0 * config.tasks)
+            nn.utils.clip_grad_norm_(learner.parameters(), 1.0 * config.tasks)
             optimiser.step()
             losses.append(loss.item() / config.tasks)
             done = step + 1
             if done == config.steps or done % config.validate_every == 0:
                 figures = {"meta_loss": float(np.mean(losses))}
                 losses = []
-                journal.write(STAGE, step, figures | self._validate())
+                if learner is self.learner:
+                    figures |= self._validate()
+                journal.write(fit.name, step, figures)
                 save_checkpoint(checkpoint, modules, optimiser, Progress(done, self.fingerprint))
-            self.progress(done, config.steps, f"loss {loss.item() / config.tasks:.3f}")
+            self.progress(done, config.steps, f"{fit.name}, loss {loss.item() / config.tasks:.3f}")
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:

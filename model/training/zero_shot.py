@@ -1,12 +1,14 @@
 """The head for a category that has no examples: one logistic regression over all pictures.
 
-Balanced, so that 0.5 is where a stand-in and a product are equally likely when they are equally
-frequent. Drawn stand-ins count half: they are many, and none of them is real. Drawn goods are left
-out where only a support set can tell what they are.
+Fitted as if both were equally frequent, then moved to how frequent stand-ins are in catalogues: a
+head that expects every other picture to be one raises an alarm for one product in twenty. Drawn
+stand-ins count half: they are many, and none of them is real. Drawn goods are left out where only
+a support set can tell what they are.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -20,7 +22,11 @@ _DRAWN_WEIGHT = 0.5
 
 
 def fit_zero_shot(
-    embeddings: Tensor, labels: Sequence[ViewLabel], fixed_dim: int, inverse_penalty: float
+    embeddings: Tensor,
+    labels: Sequence[ViewLabel],
+    fixed_dim: int,
+    inverse_penalty: float,
+    frequency: float,
 ) -> Tensor:
     """Weight and bias (d + 1,), zero beyond the first ``fixed_dim`` numbers.
 
@@ -31,6 +37,8 @@ def fit_zero_shot(
         embeddings: shape (n, d); labels: of the same views, all of them for training.
         fixed_dim: numbers that no task has trained; what tasks taught the others is true of tasks.
         inverse_penalty: C, above 0.
+        frequency: of stand-ins among a catalogue's pictures, between 0 and 1; b moves by its
+            log odds.
     Raises:
         EpisodeError: there are no stand-ins or no products.
     """
@@ -66,5 +74,5 @@ def fit_zero_shot(
     solver.step(loss)  # type: ignore[no-untyped-call]
     head = torch.zeros(embeddings.shape[1] + 1)
     head[:fixed_dim] = theta[:-1].detach()
-    head[-1] = theta[-1].detach()
+    head[-1] = theta[-1].detach() + math.log(frequency / (1 - frequency))
     return head

@@ -29,7 +29,7 @@ def test_it_is_the_weighted_logistic_regression_of_scikit_learn() -> None:
     for side in (y, ~y):
         weight[side] *= n / 2 / weight[side].sum()
     peer = LogisticRegression(C=c, tol=1e-10, max_iter=5000).fit(x[:, :4], y, weight)
-    head = fit_zero_shot(torch.from_numpy(x).float(), labels, 4, c)
+    head = fit_zero_shot(torch.from_numpy(x).float(), labels, 4, c, 0.5)
     np.testing.assert_allclose(head[:4].numpy(), peer.coef_[0], atol=1e-3)
     assert head[4:6].tolist() == [0.0, 0.0]
     assert head[6].item() == pytest.approx(peer.intercept_[0], abs=1e-3)
@@ -38,7 +38,7 @@ def test_it_is_the_weighted_logistic_regression_of_scikit_learn() -> None:
 def test_goods_that_only_a_support_can_tell_are_left_out() -> None:
     labels = [view(True, "", False), view(False, "", True), view(False, "drawn lettering", True)]
     with pytest.raises(EpisodeError, match="1 stand-ins and 0 products"):
-        fit_zero_shot(torch.eye(3), labels, 3, 1.0)
+        fit_zero_shot(torch.eye(3), labels, 3, 1.0, 0.5)
 
 
 def test_principal_components_are_those_of_scikit_learn() -> None:
