@@ -56,7 +56,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--epochs", type=_count, default=recipe.epochs, help="of training")
     parser.add_argument("--batches", type=_count, default=recipe.batches, help="in an epoch")
     parser.add_argument("--functions", type=_count, default=recipe.functions, help="in a batch")
-    parser.add_argument("--tuning", type=_count, default=10_000, help="functions to tune rates on")
+    parser.add_argument("--tuning", type=_count, default=5_000, help="functions to tune rates on")
     parser.add_argument("--test", type=_count, default=2_000, help="functions to measure on")
     parser.add_argument("--steps", type=_count, default=200, help="of every optimiser there")
     parser.add_argument("--seed", type=int, default=0)

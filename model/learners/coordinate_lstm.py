@@ -104,6 +104,7 @@ def unroll(
     theta: Float[Tensor, "b p"],
     state: State,
     steps: int,
+    gradient_of: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Float[Tensor, "t b"], Float[Tensor, "b p"], State]:
     """Take steps with the learned optimiser; differentiable in its weights.
 
@@ -115,6 +116,8 @@ def unroll(
         loss_of: parameters (b, p) to losses (b,), each row's own; differentiable.
         theta: where each of the b problems starts.
         state: the optimiser's, from ``init_state`` or an earlier call.
+        gradient_of: parameters (b, p) to gradients (b, p), where they are known in closed form;
+            otherwise ``torch.func.grad`` of ``loss_of``.
     Returns:
         The losses *after* each step, shape (steps, b); the parameters; the state.
     """
@@ -122,10 +125,10 @@ def unroll(
     def total(values: Tensor) -> Tensor:
         return loss_of(values).sum()
 
+    slope = gradient_of or torch.func.grad(total)
     losses = []
     for _ in range(steps):
-        gradient: Tensor = torch.func.grad(total)(theta.detach())
-        update, state = optimiser.step(gradient.detach(), state)
+        update, state = optimiser.step(slope(theta.detach()).detach(), state)
         theta = theta + update
         losses.append(loss_of(theta))
     return torch.stack(losses), theta, state

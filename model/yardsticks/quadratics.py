@@ -108,5 +108,5 @@ def run_learned(
     """Losses at the start and after each step of a learned optimiser."""
     start = functions.start
     state = optimiser.init_state(start)
-    losses, _, _ = unroll(optimiser, functions.loss, start, state, steps)
+    losses, _, _ = unroll(optimiser, functions.loss, start, state, steps, functions.gradient)
     return torch.cat([functions.loss(start)[None], losses])

@@ -45,9 +45,9 @@ class Recipe:
 
     preprocess: bool = False
     scale: float = 1.0
-    epochs: int = 20
+    epochs: int = 12
     batches: int = 25
-    functions: int = 64
+    functions: int = 32
     steps: int = 100
     unroll: int = 20
     learning_rate: float = 3e-3
@@ -157,7 +157,9 @@ def _train_batch(
     state = optimiser.init_state(theta)
     seen = []
     for _ in range(recipe.steps // recipe.unroll):
-        losses, theta, state = unroll(optimiser, functions.loss, theta, state, recipe.unroll)
+        losses, theta, state = unroll(
+            optimiser, functions.loss, theta, state, recipe.unroll, functions.gradient
+        )
         outer.zero_grad(set_to_none=True)
         torch.autograd.backward(losses.mean())
         nn.utils.clip_grad_norm_(optimiser.parameters(), recipe.clip)
