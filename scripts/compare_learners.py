@@ -35,8 +35,10 @@ from model.encoder import Encoder, choose_device
 from model.errors import MetricError, StandinError
 from model.learners import LEARNERS
 from model.reports.bakeoff import document, plots
+from model.reports.bakeoff.entrants import Entrant
 from model.reports.bakeoff.jobs import Trained, train_all
 from model.reports.bakeoff.lineup import (
+    PEERS,
     Setting,
     learner_entrants,
     look_milliseconds,
@@ -54,6 +56,13 @@ from model.weights import find_card, load_weights, restore
 
 # As scripts/evaluate.py: of pictures that no training draws.
 _DRAWN_SEED = 1_000_003
+# Whose versions are told, by how a peer's name begins.
+_PACKAGES = {
+    "easyfsl": "easyfsl",
+    "phash": "imagededup",
+    "cleanvision": "cleanvision",
+    "word-list": "rapidocr-onnxruntime",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -102,6 +111,7 @@ def _compare(args: argparse.Namespace) -> None:
     # One thread: what one answer costs is measured, and processes train side by side.
     torch.set_num_threads(1)
     names = _chosen(args.learners, sorted(LEARNERS), "learner")
+    peers = [] if args.no_peers else _chosen(args.peers, PEERS, "peer")
     card, tensors = load_weights(find_card(args.weights))
     net, shipped = restore(card, tensors)
     encoder = Encoder(net, card.image_size, device)
@@ -123,20 +133,20 @@ def _compare(args: argparse.Namespace) -> None:
             progress=bars.tell,
         )
         entrants = learner_entrants(setting, card.name, card.sha256, shipped, trained)
-        if not args.no_peers:
+        if peers:
             entrants += peer_entrants(
                 setting,
                 files,
                 cache=args.cache,
                 episodes=min(40, args.episodes),
                 seed=args.seed,
-                only=args.peers.split(",") if args.peers else None,
+                only=peers,
                 progress=bars.tell,
             )
         settings = Settings(args.episodes, args.seed, args.cache)
         result = measure(pool, entrants, settings, bars.tell)
     name = f"learners-{card.name}-torch{version('torch').split('+')[0]}-{device.type}.json"
-    about = _about(args, card.name, card.sha256, device, f"results/{name}")
+    about = _about(args, card.name, card.sha256, device, f"results/{name}", entrants)
     learned = _records(trained, budget, len(material.labels), bool(args.views))
     _write({"about": about, "training": learned, **result}, args.out, name)
 
@@ -212,11 +222,15 @@ class _Bars:
 
 
 def _about(
-    args: argparse.Namespace, name: str, sha256: str, device: torch.device, results: str
+    args: argparse.Namespace,
+    name: str,
+    sha256: str,
+    device: torch.device,
+    results: str,
+    by: Sequence[Entrant],
 ) -> dict[str, Any]:
     packages = ["torch", "numpy", "scikit-learn"]
-    if not args.no_peers:
-        packages += ["easyfsl", "imagededup", "cleanvision", "rapidocr-onnxruntime"]
+    packages += [p for start, p in _PACKAGES.items() if any(e.name.startswith(start) for e in by)]
     return {
         "command": _command(args),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),

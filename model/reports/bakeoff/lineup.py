@@ -16,7 +16,7 @@ from jaxtyping import Float
 from model import calibration, learners
 from model.encoder import Encoder
 from model.episodes import Episode, EpisodeSampler
-from model.learners import LEARNERS, linear, meta
+from model.learners import linear, meta
 from model.learners.meta import MetaLearner
 from model.reports import baselines, few_shot
 from model.reports.bakeoff.code import code_digest, digest
@@ -42,6 +42,15 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "metric": ("prototypical", "matching", "siamese", "memory-augmented", "nearest-neighbour"),
     "closed form": ("prior-mixture", "ridge", "logistic-prior", "logistic"),
 }
+PEERS = (
+    "sklearn-logistic",
+    "sklearn-svc",
+    "sklearn-bayes",
+    *easy_few_shot.METHODS,
+    "phash",
+    "cleanvision",
+    "word-list",
+)
 
 
 def family_of(name: str) -> str:
@@ -99,7 +108,7 @@ def peer_entrants(
     cache: Path,
     episodes: int,
     seed: int,
-    only: Sequence[str] | None = None,
+    only: Sequence[str],
     progress: Progress = lambda what, done, total: None,
 ) -> list[Entrant]:
     """Peers, their constants chosen on the training split.
@@ -107,7 +116,7 @@ def peer_entrants(
     Args:
         files: of the pictures, by the SHA-256 of their bytes.
         episodes: of each sort and K, for choosing.
-        only: names of those that are wanted; None wants them all.
+        only: names of those that are wanted, of ``PEERS``.
 
     Raises:
         PeerMissing: a peer's package is not installed.
@@ -122,7 +131,7 @@ def peer_entrants(
     found: list[Entrant] = []
 
     def wanted(name: str) -> bool:
-        return only is None or name in only
+        return name in only
 
     def add(name: str, title: str, peer: Calibrated, key: str) -> None:
         look = setting.look_ms
@@ -241,7 +250,7 @@ def look_milliseconds(encoder: Encoder, pixels: Sequence[np.ndarray]) -> float:
 
 __all__ = [
     "FAMILIES",
-    "LEARNERS",
+    "PEERS",
     "Setting",
     "family_of",
     "learner_entrants",

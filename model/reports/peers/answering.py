@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -23,6 +23,7 @@ _SHOTS = (1, 5, 10)
 AS_IT_IS = Platt(1.0, 0.0)
 
 
+@runtime_checkable
 class Peer(Protocol):
     """Adapts to a support set, and scores queries with what came of it."""
 

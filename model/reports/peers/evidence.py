@@ -13,7 +13,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -28,6 +28,7 @@ LONGEST = 320
 _SAVE_EVERY = 20
 
 
+@runtime_checkable
 class Reader(Protocol):
     """One kind of evidence.
 
