@@ -218,7 +218,7 @@ def test_what_is_wrong_is_said_in_a_sentence(
         (["--learners=ridge,nobody"], "no learner is called 'nobody'"),
         (["--peers=nobody"], "no peer is called 'nobody'"),
         ([f"--data={tmp_path}"], "manifest.csv"),
-        ([f"--views={tmp_path}"], "0 folders of views"),
+        ([f"--views={tmp_path}"], "no features of its views"),
     ):
         assert script.main(_arguments(folder, *more)) == 2
         assert said in capsys.readouterr().err

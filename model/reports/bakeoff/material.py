@@ -112,35 +112,33 @@ def of_views(
         MetricError: the folder has no views or several sets of them, or they are of another
             encoder.
     """
-    labels = _view_labels(work)
-    pooled = _features(work, len(labels))
+    labels, pooled = _views(work)
     held = [i for i, view in enumerate(labels) if view.role == "validation" and not view.drawn]
     _check_same_encoder(_embed(net, pooled[held]), features[pool.measured], work)
     kept = [i for i, view in enumerate(labels) if view.role != "validation"]
     return Material(_embed(net, pooled[kept]), [labels[i] for i in kept])
 
 
-def _view_labels(work: Path) -> list[ViewLabel]:
-    folders = sorted(path for path in work.glob("views-*") if path.is_dir())
-    if len(folders) != 1:
-        raise MetricError(f"{work} has {len(folders)} folders of views; one is needed")
-    lines = [
-        line
-        for shard in sorted(folders[0].glob("shard-*.jsonl"))
-        for line in shard.read_text(encoding="utf-8").splitlines()
-    ]
-    return [ViewLabel(**json.loads(line)) for line in lines]
-
-
-def _features(work: Path, count: int) -> Tensor:
+def _views(work: Path) -> tuple[list[ViewLabel], Tensor]:
+    """Labels and pooled features: of a folder that trained several times, the last that agree."""
+    sets = [_view_labels(path) for path in sorted(work.glob("views-*")) if path.is_dir()]
     found = sorted(work.glob("features-*.npy"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise MetricError(f"{work} has no features of views; has its training come to an end?")
-    # Only the last: a folder that trained several configurations keeps those of each.
-    rows = np.load(found[-1], allow_pickle=False)
-    if len(rows) != count:
-        raise MetricError(f"{found[-1]} has {len(rows)} rows for {count} views")
-    return torch.from_numpy(rows)
+    for path in reversed(found):
+        rows = np.load(path, mmap_mode="r", allow_pickle=False)
+        for labels in sets:
+            if len(labels) == len(rows):
+                return labels, torch.from_numpy(np.array(rows))
+    counts = ", ".join(str(len(labels)) for labels in sets) or "none"
+    raise MetricError(
+        f"{work} has no features of its views (folders of views: {counts}; files of features: "
+        f"{len(found)}); is it the work folder of a training that came to its end?"
+    )
+
+
+def _view_labels(folder: Path) -> list[ViewLabel]:
+    shards = sorted(folder.glob("shard-*.jsonl"))
+    lines = [line for path in shards for line in path.read_text(encoding="utf-8").splitlines()]
+    return [ViewLabel(**json.loads(line)) for line in lines]
 
 
 @torch.no_grad()

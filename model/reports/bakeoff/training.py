@@ -44,6 +44,9 @@ class Budget:
         rates: learning rates of AdamW to choose from.
         share: of the steps that a run of the grid gets.
         judged: tasks that a choice is judged by.
+        zero_shot_dim, zero_shot_penalty, zero_shot_frequency: of the head that is given to
+            learners with room for one (``model.training.zero_shot``); half of the pictures of
+            these tasks are stand-ins.
     """
 
     steps: int = 600
@@ -55,6 +58,7 @@ class Budget:
     judged: int = 256
     zero_shot_dim: int = 256
     zero_shot_penalty: float = 5.0
+    zero_shot_frequency: float = 0.5
 
     @property
     def grid_steps(self) -> int:
@@ -138,7 +142,14 @@ def give_zero_shot(learner: MetaLearner, material: Material, budget: Budget) -> 
     if give is None:
         return
     dim = min(budget.zero_shot_dim, material.embeddings.shape[1])
-    give(fit_zero_shot(material.embeddings, material.labels, dim, budget.zero_shot_penalty))
+    head = fit_zero_shot(
+        material.embeddings,
+        material.labels,
+        dim,
+        budget.zero_shot_penalty,
+        budget.zero_shot_frequency,
+    )
+    give(head)
 
 
 def best(tried: Mapping[str, float], name: str) -> str:
