@@ -21,8 +21,8 @@ from torch import Tensor
 from model.learners.coordinate_lstm import CoordinateLSTM, unroll
 
 DIM = 10
-RATES: tuple[float, ...] = tuple(10 ** (-4 + k / 8) for k in range(8 * 5 + 1))
-"""Learning rates to choose from: 1e-4 to 10, eight to a factor of ten."""
+RATES: tuple[float, ...] = tuple(10 ** (-3 + k / 8) for k in range(29))
+"""Learning rates to choose from: 0.001 to 3.2, eight to a factor of ten."""
 
 
 @dataclass(frozen=True, eq=False)

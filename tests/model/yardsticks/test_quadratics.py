@@ -177,7 +177,7 @@ def test_training_makes_it_better_than_untrained_and_than_gradient_descent(tmp_p
     functions = test_functions(0, 500)
     ours = run_learned(trained, functions, 10)[-1]
     before = run_learned(untrained(recipe), functions, 10)[-1]
-    _, theirs = tune(BASELINES["SGD"], functions, 10, RATES[12:24])
+    _, theirs = tune(BASELINES["SGD"], functions, 10, RATES[4:16])
     assert float(ours.mean()) < 0.2 * float(before.mean())
     assert float(ours.mean()) < 0.7 * min(theirs.values())
 
