@@ -150,7 +150,7 @@ def _figure(outcomes: Sequence[Outcome], hausdorff: Interval) -> Figure:
             (y, row.by_set[name]) for y, row in zip(at, found, strict=True) if name in row.by_set
         ]
         _points(axes, shown, _COLOURS.get(name, "0.3"), _MARKERS.get(name, "o"), f"after {name}")
-    _points(axes, [(len(found), hausdorff)], "0.3", "^", "nothing learned")
+    _points(axes, [(float(len(found)), hausdorff)], "0.3", "^", "nothing learned")
     for background, marker in (("minimal", "x"), ("full", "+")):
         marks = [(p, i) for i, r in enumerate(found) if (p := beside(r.name, background))]
         axes.scatter(
