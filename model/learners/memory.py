@@ -168,11 +168,10 @@ class MemoryNetwork(nn.Module):
     def _read(
         self, key: Float[Tensor, "b q w"], memory: Float[Tensor, "b s w"]
     ) -> tuple[Float[Tensor, "b q s"], Float[Tensor, "b q w"]]:
-        # An empty slot has cosine 0; the bound keeps its gradient moderate.
-        cosine = (
-            functional.normalize(key, dim=-1, eps=1e-3)
-            @ functional.normalize(memory, dim=-1, eps=1e-3).mT
-        )
+        # An empty slot has cosine 0. Most slots are written with a small weight, so what counts as
+        # empty must be smaller still.
+        unit = functional.normalize(memory, dim=-1, eps=1e-6)
+        cosine = functional.normalize(key, dim=-1, eps=1e-6) @ unit.mT
         weight = (self.log_sharpness.exp() * cosine).softmax(-1)
         return weight, weight @ memory
 
