@@ -10,6 +10,10 @@ with also takes part as it is. --views names the work folder of scripts/meta_tra
 weights came from: learners then train on the very views that the shipped one was trained on, else
 on the training split of the folders. Without --data all pictures are drawn.
 
+--first 256 is the control: the projection of the shipped weights was trained together with their
+learner, but for its first numbers, which are principal components. The report is then called
+learners-first256.md, and the weights' own learner, which needs all numbers, takes no part.
+
 Stop it with Ctrl-C or kill it; the same command goes on where it was.
 """
 
@@ -44,7 +48,7 @@ from model.reports.bakeoff.lineup import (
     look_milliseconds,
     peer_entrants,
 )
-from model.reports.bakeoff.material import of_pool, of_views
+from model.reports.bakeoff.material import first, of_pool, of_views
 from model.reports.bakeoff.run import Settings, measure
 from model.reports.bakeoff.training import Budget
 from model.reports.drawn import Wanted, draw_items
@@ -89,6 +93,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--validation", **many, help="as --data, nothing of it was trained on")
     parser.add_argument("--weights", type=Path, help="a card (default: the released weights)")
     parser.add_argument("--views", type=Path, help="work folder that the weights were trained in")
+    parser.add_argument(
+        "--first", type=int, metavar="N", help="only the first N numbers of each embedding"
+    )
     parser.add_argument("--learners", help="some of them, with commas between (default: all)")
     parser.add_argument("--no-peers", action="store_true", help="learners alone")
     parser.add_argument("--peers", help="some of them, with commas between (default: all)")
@@ -119,10 +126,13 @@ def _compare(args: argparse.Namespace) -> None:
     budget = Budget(steps=args.steps, tasks=args.tasks)
     with _Bars() as bars:
         features, key, look_ms = _embeddings(pool, encoder, card.sha256, args, bars)
-        setting = Setting(pool, features, key, look_ms)
         material = of_pool(pool, features)
         if args.views:
             material = of_views(args.views, net.cpu(), pool, features)
+        if args.first:
+            key = f"{key} first {args.first}"
+            features, material = first(features, args.first), material.first(args.first)
+        setting = Setting(pool, features, key, look_ms)
         trained = train_all(
             names,
             material,
@@ -132,7 +142,8 @@ def _compare(args: argparse.Namespace) -> None:
             workers=args.workers,
             progress=bars.tell,
         )
-        entrants = learner_entrants(setting, card.name, card.sha256, shipped, trained)
+        own = None if args.first else (card.name, card.sha256, shipped)
+        entrants = learner_entrants(setting, trained, own)
         if peers:
             entrants += peer_entrants(
                 setting,
@@ -145,10 +156,11 @@ def _compare(args: argparse.Namespace) -> None:
             )
         settings = Settings(args.episodes, args.seed, args.cache)
         result = measure(pool, entrants, settings, bars.tell)
-    name = f"learners-{card.name}-torch{version('torch').split('+')[0]}-{device.type}.json"
+    stem = f"learners-first{args.first}" if args.first else "learners"
+    name = f"{stem}-{card.name}-torch{version('torch').split('+')[0]}-{device.type}.json"
     about = _about(args, card.name, card.sha256, device, f"results/{name}", entrants)
     learned = _records(trained, budget, len(material.labels), bool(args.views))
-    _write({"about": about, "training": learned, **result}, args.out, name)
+    _write({"about": about, "training": learned, **result}, args.out, stem, name)
 
 
 def _chosen(given: str | None, known: Sequence[str], what: str) -> list[str]:
@@ -252,16 +264,18 @@ def _command(args: argparse.Namespace) -> str:
         given = getattr(args, option) or []
         words += [f"--{option} {p.name}" for p in (given if isinstance(given, list) else [given])]
     words += [f"--{option} {getattr(args, option)}" for option in ("episodes", "steps", "tasks")]
+    words += [f"--first {args.first}"] if args.first else []
     return " \\\n    ".join(words)
 
 
-def _write(result: dict[str, Any], out: Path, name: str) -> None:
+def _write(result: dict[str, Any], out: Path, stem: str, name: str) -> None:
     (out / "results").mkdir(parents=True, exist_ok=True)
     text = json.dumps(_rounded(result), indent=1, allow_nan=False)
     (out / "results" / name).write_text(text + "\n", encoding="utf-8")
-    drawn = plots.draw_all(result, out / "images")
-    document.write(out / "learners.md", result, {k: f"images/{file}" for k, file in drawn.items()})
-    print(f"{out / 'learners.md'}, {out / 'results' / name}")
+    drawn = plots.draw_all(result, out / "images", stem)
+    report = out / f"{stem}.md"
+    document.write(report, result, {k: f"images/{file}" for k, file in drawn.items()})
+    print(f"{report}, {out / 'results' / name}")
 
 
 def _rounded(value: Any) -> Any:

@@ -128,7 +128,7 @@ def _result(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def compared(folder: Path, script: ModuleType) -> Path:
-    assert script.main(_arguments(folder)) == 0
+    assert script.main(_arguments(folder)) == 0, "its stderr says why"
     return folder
 
 
@@ -209,6 +209,21 @@ def test_learners_train_on_the_views_that_the_weights_were_trained_on(
     assert script.main(args) == 2
     np.save(work / "features-1.npy", rng.random((80, 1280)).astype(np.float16))
     assert script.main(args) == 2
+
+
+def test_the_control_uses_the_first_numbers_alone_and_has_a_report_of_its_own(
+    compared: Path, script: ModuleType
+) -> None:
+    before = (compared / "docs" / "learners.md").read_bytes()
+    args = _arguments(compared, "--first=8", "--no-peers", "--learners=logistic,ridge")
+    assert script.main(args) == 0
+    assert (compared / "docs" / "learners.md").read_bytes() == before
+    (path,) = (compared / "docs" / "results").glob("learners-first8-*.json")
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert list(found["entrants"]) == ["logistic", "ridge"]  # the release needs all 16 numbers
+    assert found["costs"]["ridge"]["state_bytes"] == 4 * 9
+    assert (compared / "docs" / "learners-first8.md").exists()
+    assert script.main(_arguments(compared, "--first=17")) == 2
 
 
 def test_what_is_wrong_is_said_in_a_sentence(

@@ -41,10 +41,11 @@ def fragment(result: Figures, plots: dict[str, str]) -> str:
         for sort, title in tables.SORTS.items():
             if found := tables.shots_table(result, sort, metric):
                 sections += [f"### {name}: {title}", found]
+    against = next(iter(result["entrants"].values()))["title"]
     for metric, name in (("auroc", "AUROC"), ("log_loss", "Log loss")):
         for sort, title in tables.SORTS.items():
             if found := tables.differences_table(result, sort, metric):
-                text = f"### {name} less that of the one that ships: {title}\n\n"
+                text = f"### {name} less that of {against}: {title}\n\n"
                 text += "Paired; bold where the interval excludes zero."
                 sections += [text, found]
     sections += ["### How they came about\n\n" + _training(result), tables.training_table(result)]

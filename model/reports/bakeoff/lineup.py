@@ -74,23 +74,36 @@ class Setting:
 
 
 def learner_entrants(
-    setting: Setting, name: str, sha256: str, shipped: MetaLearner, trained: Mapping[str, Trained]
+    setting: Setting,
+    trained: Mapping[str, Trained],
+    shipped: tuple[str, str, MetaLearner] | None = None,
 ) -> list[Entrant]:
     """The release's own learner first, as it ships; then those that were trained here.
 
     Args:
-        name: of the release. sha256: of its weights.
+        shipped: name of the release, SHA-256 of its weights, and its learner; None where it cannot
+            take part. The default learner, as it was trained here, is then the first.
     """
     rows = torch.from_numpy(np.ascontiguousarray(setting.embeddings))
-    module = sys.modules[type(shipped).__module__]
-    own = digest(sha256, setting.encoder_key, code_digest(learners, linear, meta, module))
-    title = f"{shipped.name}, as shipped"
-    found: list[Entrant] = [
-        LearnerEntrant(
-            name, title, family_of(shipped.name), "shipped", own, shipped, rows, setting.look_ms
+    found: list[Entrant] = []
+    if shipped is not None:
+        name, sha256, learner = shipped
+        code = code_digest(learners, linear, meta, sys.modules[type(learner).__module__])
+        found.append(
+            LearnerEntrant(
+                name,
+                f"{learner.name}, as shipped",
+                family_of(learner.name),
+                "shipped",
+                digest(sha256, setting.encoder_key, code),
+                learner,
+                rows,
+                setting.look_ms,
+            )
         )
-    ]
-    for each, one in trained.items():
+    order = sorted(trained, key=lambda each: shipped is None and each != learners.DEFAULT)
+    for each in order:
+        one = trained[each]
         source: Source = "meta-trained" if one.record["parameters"] else "as built"
         key = digest(one.key, setting.encoder_key)
         found.append(

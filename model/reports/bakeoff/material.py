@@ -19,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from model.encoder import EncoderNet
+from model.episodes import EpisodeSampler, Shots
 from model.errors import EpisodeError, MetricError
 from model.holdout import role
 from model.reports.pool import Item, Pool
@@ -53,6 +54,10 @@ class Material:
         kept = [i for i, label in enumerate(self.labels) if label.role == wanted]
         return Material(self.embeddings[kept], [self.labels[i] for i in kept])
 
+    def first(self, dim: int) -> Material:
+        """The same pictures with the first numbers of their embeddings alone; see :func:`first`."""
+        return Material(torch.from_numpy(first(self.embeddings.numpy(), dim)), self.labels)
+
     def parts(self) -> tuple[Material, Material]:
         """For choosing constants: what is fitted to, and what is judged on.
 
@@ -60,13 +65,33 @@ class Material:
         sides and the judge is as new to the encoder as a shop will be; else everything is both.
         """
         fitted, judged = self.only("encoder"), self.only("learner")
-        for part in (fitted, judged):
-            found = {
-                label.is_standin for label in part.labels if label.is_standin or label.category
-            }
-            if len(found) < 2:
-                return self, self
-        return fitted, judged
+        possible = all(part._gives_tasks() for part in (fitted, judged))
+        return (fitted, judged) if possible else (self, self)
+
+    def _gives_tasks(self) -> bool:
+        try:
+            sampler = EpisodeSampler([label.traits for label in self.labels])
+        except EpisodeError:  # a label is missing
+            return False
+        return bool(sampler.subjects("ordinary", Shots(0, 0)))
+
+
+def first(rows: Float[np.ndarray, "n d"], dim: int) -> Float[np.ndarray, "n e"]:
+    """The first numbers of embeddings, unit rows again.
+
+    A released projection keeps its first numbers as principal components of the features
+    (``model.training.learner_stage``): no task has trained them, so they favour no learner.
+
+    Raises:
+        MetricError: the embeddings have not so many numbers.
+    """
+    if not 1 <= dim <= rows.shape[1]:
+        raise MetricError(
+            f"an embedding has {rows.shape[1]} numbers, its first {dim} were asked for"
+        )
+    kept = rows[:, :dim]
+    found: np.ndarray = kept / np.linalg.norm(kept, axis=1, keepdims=True).clip(1e-12)
+    return found.astype(np.float32)
 
 
 def of_pool(pool: Pool, features: Float[np.ndarray, "p d"]) -> Material:

@@ -28,8 +28,11 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def draw_all(result: Figures, folder: Path) -> dict[str, str]:
+def draw_all(result: Figures, folder: Path, stem: str = "learners") -> dict[str, str]:
     """Write every picture that the figures allow.
+
+    Args:
+        stem: that the files' names begin with.
 
     Returns:
         File name by the picture's name.
@@ -46,7 +49,7 @@ def draw_all(result: Figures, folder: Path) -> dict[str, str]:
             figure = draw(result)
             if figure is None:
                 continue
-            found[name] = f"learners-{name}.svg"
+            found[name] = f"{stem}-{name}.svg"
             figure.savefig(
                 folder / found[name], metadata={"Date": None, "Creator": None}, bbox_inches="tight"
             )
