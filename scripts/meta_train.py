@@ -132,7 +132,7 @@ def _train(args: argparse.Namespace) -> Path:
         config.encoder.backbone, config.encoder.dim, net, original, stage.interpolate
     ).to(device)
     learner = _initialise(net, config, config.encoder.dim)
-    features = _features(net, views, config, work, marks.encoder, device)
+    features = _features(net, views, config, work, marks.features, device)
     with _bar("learner") as tell:
         LearnerStage(
             net=net,
@@ -155,10 +155,7 @@ def _train(args: argparse.Namespace) -> Path:
         learner.cpu(),
         learner.state_dict(),
         version=VERSION,
-        learner_config={
-            "embedding_dim": config.encoder.dim,
-            "components": config.learner_stage.components,
-        },
+        learner_config=_options(learner),
         training_data=_sources(records, views),
         metrics=_last_figures(entries),
         git_revision=_revision(),
@@ -176,6 +173,17 @@ def _initialise(net: EncoderNet, config: TrainConfig, dim: int) -> PriorMixture:
     # Equal components would stay equal: each starts with a faint opinion of its own.
     torch.nn.init.normal_(learner.mean, std=0.05)
     return learner
+
+
+def _options(learner: PriorMixture) -> dict[str, int | float]:
+    """What the released learner is built with."""
+    found: dict[str, int | float] = {
+        "embedding_dim": learner.embedding_dim,
+        "components": learner.components,
+    }
+    if isinstance(learner, BlendedPrior):
+        found |= {"inverse_penalty": learner.inverse_penalty, "doubt": learner.doubt}
+    return found
 
 
 def _resources(args: argparse.Namespace, records: Sequence[Record]) -> Resources:
@@ -241,6 +249,7 @@ class _Fingerprints:
 
     views: str
     encoder: str
+    features: str
     learner: str
 
 
@@ -255,9 +264,13 @@ def _fingerprints(
         [(r.path.name, r.path.stat().st_size, r.category, r.kind) for r in records],
         [str(p) for p in (*fonts, *icons)],
     )
-    encoder = _digest(views, asdict(config.encoder_stage))
-    learner = _digest(encoder, config.encoder.dim, asdict(config.learner_stage))
-    return _Fingerprints(views, encoder, learner)
+    # How far to go from ImageNet is decided when the encoder is trained.
+    stage = asdict(config.encoder_stage)
+    share = stage.pop("interpolate")
+    encoder = _digest(views, stage)
+    features = _digest(encoder, share)
+    learner = _digest(features, config.encoder.dim, asdict(config.learner_stage))
+    return _Fingerprints(views, encoder, features, learner)
 
 
 def _digest(*parts: Any) -> str:

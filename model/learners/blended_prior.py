@@ -8,8 +8,11 @@ sure the mixture is of its component, and how surprising the pictures were:
 
     z(x) = (1 - r) z_mixture(x) + r g z_logistic(x),   r = sigmoid(u), (u, log g) = net(known)
 
-a product of experts (Hinton 2002) with meta-learned weights. Both heads are linear, so their
-average is one vector, and scoring costs what it did. Without both labels r = 0.
+a product of experts (Hinton 2002) with meta-learned weights. What no training task can show is how
+much stranger the next shop is than every category there was: ``doubt`` multiplies the odds
+r / (1 - r) by (1 + the examples of the rarer label) to its power, and is chosen on held-out shops.
+Both heads are linear, so their average is one vector, and scoring costs what it did. Without both
+labels r = 0.
 """
 
 from __future__ import annotations
@@ -40,16 +43,24 @@ class BlendedPrior(PriorMixture):
         embedding_dim: d.
         components: M, how many priors stand side by side.
         inverse_penalty: C of the regression, above 0.
+        doubt: of the prior, at least 0; 0 trusts it as the training tasks say.
     """
 
     name: ClassVar[str] = "blended-prior"
 
     def __init__(
-        self, embedding_dim: int, components: int = 8, inverse_penalty: float = 100.0
+        self,
+        embedding_dim: int,
+        components: int = 8,
+        inverse_penalty: float = 100.0,
+        doubt: float = 0.0,
     ) -> None:
         super().__init__(embedding_dim, components)
         if not inverse_penalty > 0:
             raise SupportError(f"inverse_penalty must be above 0, got {inverse_penalty}")
+        if not doubt >= 0:
+            raise SupportError(f"doubt must be at least 0, got {doubt}")
+        self.doubt = doubt
         self.inverse_penalty = inverse_penalty
         last = nn.Linear(16, 2)
         self.trust = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), last)
@@ -126,6 +137,6 @@ class BlendedPrior(PriorMixture):
     def _trust(self, known: Tensor) -> tuple[Tensor, Tensor]:
         """r in [0, 1) and g > 0, shape (b,) each."""
         raw_share, raw_gain = self.trust(known).unbind(-1)
-        both = (known[..., 0] > 0) & (known[..., 1] > 0)
-        share = torch.sigmoid(raw_share) * both
+        rarer = torch.minimum(known[..., 0], known[..., 1])  # log(1 + examples)
+        share = torch.sigmoid(raw_share + self.doubt * rarer) * (rarer > 0)
         return share, torch.exp(functional.softsign(raw_gain) * 2)

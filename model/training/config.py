@@ -81,6 +81,8 @@ class LearnerStageConfig:
         projection_rate: learning rate of the projection, as a share of the learner's.
         stacking_steps: with which trust and calibration are fitted to left-out categories; 0 keeps
             what the outer loop found.
+        doubt: of the priors, that the released learner has (``BlendedPrior``); the training tasks
+            know nothing of it.
         zero_shot_penalty: C of the logistic regression that is the zero-shot head.
         zero_shot_frequency: of stand-ins, that the zero-shot head expects.
     """
@@ -93,6 +95,7 @@ class LearnerStageConfig:
     zero_shot_frequency: float = 0.1
     steps: int = 600
     stacking_steps: int = 300
+    doubt: float = 1.0
     tasks: int = 32
     most_shots: int = 20
     queries: int = 12

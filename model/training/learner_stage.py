@@ -28,6 +28,7 @@ from torch.nn import functional
 from model.encoder import EncoderNet
 from model.episodes import EpisodeSampler
 from model.errors import SupportError
+from model.learners.blended_prior import BlendedPrior
 from model.learners.prior_mixture import PriorMixture
 from model.training.checkpoints import Progress, load_checkpoint, save_checkpoint
 from model.training.config import LearnerStageConfig
@@ -108,6 +109,8 @@ class LearnerStage:
             self.config.zero_shot_frequency,
         )
         self.learner.cpu().set_zero_shot(head)
+        if isinstance(self.learner, BlendedPrior):
+            self.learner.doubt = self.config.doubt
         Journal(self.folder / "log.jsonl").write("released", self.config.steps, self._validate())
 
     def _stack(

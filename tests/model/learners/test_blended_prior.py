@@ -99,3 +99,23 @@ def test_many_examples_are_left_out_by_one_step_and_agree_with_refitting() -> No
 def test_a_penalty_that_is_none_is_refused() -> None:
     with pytest.raises(SupportError, match="above 0"):
         BlendedPrior(DIM, 3, 0.0)
+    with pytest.raises(SupportError, match="at least 0"):
+        BlendedPrior(DIM, 3, doubt=-1.0)
+
+
+def test_doubt_moves_the_answer_towards_the_regression() -> None:
+    x, y = task(10, 4)
+    learner = made(1)
+    with torch.no_grad():
+        learner.trust[2].weight.zero_()
+        learner.trust[2].bias.zero_()
+    trusting = learner.fit(x, y)
+    learner.doubt = 50.0  # r = 1: nothing but the regression is left
+    regression = learner.fit(x, y)
+    learner.doubt = 1.0
+    rarer = min(int(y.sum()), int((~y).sum()))
+    share = (1 + rarer) / (2 + rarer)  # odds 1 : 1 become 1 + rarer : 1
+    mixture = 2 * trusting - regression
+    torch.testing.assert_close(
+        learner.fit(x, y), (1 - share) * mixture + share * regression, atol=1e-4, rtol=1e-4
+    )
