@@ -17,7 +17,7 @@ one_thread := OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev serve test test-slow test-training test-postgres test-browser check format \
-        train-smoke evaluate bench contact-sheet results-picture readme lock docker-build clean
+        train-smoke evaluate compare yardsticks bench contact-sheet results-picture readme lock docker-build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 18
@@ -69,6 +69,17 @@ evaluate: $(dev) ## measure the shipped weights (DATA="DIR ...", VALIDATION=, FO
 	$(python) scripts/evaluate.py $(foreach each,$(DATA),--data $(each)) \
 	  $(foreach each,$(VALIDATION),--validation $(each)) $(foreach each,$(FONTS),--fonts $(each)) \
 	  $(foreach each,$(ICONS),--icons $(each)) $(if $(DATA),,--out runs/evaluate/report)
+
+compare: $(dev) ## all learners and peers on the same tasks (folders as for evaluate; see docs/learners.md)
+	$(python) scripts/compare_learners.py $(foreach each,$(DATA),--data $(each)) \
+	  $(foreach each,$(VALIDATION),--validation $(each)) $(foreach each,$(FONTS),--fonts $(each)) \
+	  $(foreach each,$(ICONS),--icons $(each)) $(if $(DATA),,--out runs/evaluate/report)
+
+yardsticks: $(dev) ## published figures: sinusoids, quadratics, navigation; OMNIGLOT=DIR for the 20 runs
+	$(python) scripts/sinusoid.py
+	$(python) scripts/quadratics.py
+	$(python) scripts/navigation.py
+	$(if $(OMNIGLOT),$(python) scripts/omniglot.py --data $(OMNIGLOT))
 
 bench: $(dev) ## pictures a second over HTTP, and where the time goes
 	$(python) scripts/bench_http.py
