@@ -1,0 +1,88 @@
+"""The quadratics as a person starts them: a real process."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def _command(folder: Path, *more: str) -> list[str]:
+    small = [
+        "--epochs",
+        "3",
+        "--batches",
+        "2",
+        "--functions",
+        "4",
+        "--tuning",
+        "20",
+        "--test",
+        "20",
+        "--steps",
+        "110",
+    ]
+    script = str(ROOT / "scripts" / "quadratics.py")
+    places = [f"--work={folder / 'work'}", f"--out={folder / 'out'}"]
+    return [sys.executable, script, *small, *places, *more]
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
+
+
+def test_it_writes_a_page_with_every_optimiser_and_a_plot(tmp_path: Path) -> None:
+    """Stopped on the way by Ctrl-C it goes on, and ends at what an unstopped run ends at."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    done = _run(_command(whole))
+    assert done.returncode == 0, done.stderr
+    page = (whole / "out" / "quadratics.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([^|]+) \|", page, re.MULTILINE)
+    for name in ("LSTM", "LSTM, log and sign", "SGD", "RMSprop", "Adam", "NAG"):
+        assert any(row.startswith(name) for row in rows)
+    assert str(tmp_path) not in page
+    ElementTree.parse(whole / "out" / "quadratics.svg")
+
+    process = subprocess.Popen(
+        _command(parts), env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    while process.poll() is None and not list(parts.glob("work/*/optimiser.safetensors")):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert b"the same command goes on" in said
+    assert b"Traceback" not in said
+    done = _run(_command(parts))
+    assert done.returncode == 0, done.stderr
+    for name in ("quadratics.md", "quadratics.svg"):
+        assert (parts / "out" / name).read_bytes() == (whole / "out" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("--steps=50", "at least 100"),
+        ("--epochs=0", "whole number above 0"),
+        ("--test=1", "at least 2"),
+        ("--seed=-1", "at least 0"),
+    ],
+)
+def test_wrong_arguments_are_refused_in_a_sentence(tmp_path: Path, wrong: str, said: str) -> None:
+    done = _run(_command(tmp_path, wrong))
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
