@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from model.episodes import EpisodeSampler
 from model.errors import MetricError
@@ -109,14 +109,13 @@ def meta_train(
     for step, tasks in enumerate(steps):
         for group in optimiser.param_groups:
             group["lr"] = rate * warm_cosine(step, len(steps))
-        used, batch = local(tasks)
-        loss = task_losses(learner, material.embeddings[used], batch).sum()
-        losses.append(loss.item() / len(batch.query))
-        if not math.isfinite(losses[-1]):
-            return [*losses[:-1], math.inf]
+        loss = _losses(learner, material, tasks).sum()
+        if not bool(torch.isfinite(loss)):
+            return [*losses, math.inf]
+        losses.append(loss.item() / len(tasks.query))
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        norm = nn.utils.clip_grad_norm_(learner.parameters(), 1.0 * len(batch.query))
+        norm = nn.utils.clip_grad_norm_(learner.parameters(), 1.0 * len(tasks.query))
         # A step into nowhere would undo all steps before it.
         if bool(torch.isfinite(norm)):
             optimiser.step()
@@ -125,13 +124,19 @@ def meta_train(
     return losses
 
 
+def _losses(learner: MetaLearner, material: Material, tasks: EpisodeBatch) -> Tensor:
+    """Loss of each task; infinity where the learner's numbers have left the ground."""
+    used, batch = local(tasks)
+    try:
+        return task_losses(learner, material.embeddings[used], batch)
+    except torch.linalg.LinAlgError:  # a factorisation of numbers that are none
+        return torch.full((len(tasks.query),), math.inf)
+
+
 def judge(learner: MetaLearner, material: Material, tasks: Sequence[EpisodeBatch]) -> float:
     """Mean loss of a task; infinity where it is no number."""
-    losses = []
     with torch.no_grad():
-        for each in tasks:
-            used, batch = local(each)
-            losses.append(task_losses(learner, material.embeddings[used], batch))
+        losses = [_losses(learner, material, each) for each in tasks]
     mean = float(torch.cat(losses).mean())
     return mean if math.isfinite(mean) else math.inf
 
