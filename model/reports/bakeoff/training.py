@@ -129,7 +129,8 @@ def _losses(learner: MetaLearner, material: Material, tasks: EpisodeBatch) -> Te
     used, batch = local(tasks)
     try:
         return task_losses(learner, material.embeddings[used], batch)
-    except torch.linalg.LinAlgError:  # a factorisation of numbers that are none
+    # A factorisation of numbers that are none.
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
         return torch.full((len(tasks.query),), math.inf)
 
 
