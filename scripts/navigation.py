@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     try:
         _run(args)
-    except StandinError as error:
+    except (StandinError, OSError) as error:
         print(f"navigation: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -46,7 +46,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--steps", type=_positive, default=300, help="of the outer loop")
     parser.add_argument("--tests", type=_positive, default=600, help="goals to measure on")
     parser.add_argument("--squared", action="store_true", help="reward by squared distance")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=_whole, default=0)
     parser.add_argument("--threads", type=_positive, default=1)
     parser.add_argument(
         "--only", choices=METHODS, help="train this one and stop: one process for each"
@@ -54,11 +54,16 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number, 0 or more, got {text!r}")
+    return int(text)
+
+
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, got {value}")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number, 1 or more, got {text!r}")
+    return int(text)
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)  # these matrices are too small to share
     try:
         _run(args)
-    except StandinError as error:
+    except (StandinError, OSError) as error:
         print(f"sinusoid: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -42,20 +42,25 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--work", type=Path, default=Path("runs/sinusoid"), help="checkpoints")
     parser.add_argument("--out", type=Path, default=DOCS, help="sinusoid.md and its plot")
-    parser.add_argument("--steps", type=_positive, default=70_000, help="of the outer loop")
+    parser.add_argument("--steps", type=_positive, default=20_000, help="of the outer loop")
     parser.add_argument("--tests", type=_positive, default=1000, help="tasks for each K")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=_whole, default=0)
     parser.add_argument(
         "--only", choices=sinusoid.METHODS, help="train this one and stop: one process for each"
     )
     return parser.parse_args(argv)
 
 
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number, 0 or more, got {text!r}")
+    return int(text)
+
+
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 2:
-        raise argparse.ArgumentTypeError(f"must be 2 or more, got {value}")
-    return value
+    if not text.isdecimal() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"must be a whole number, 2 or more, got {text!r}")
+    return int(text)
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -54,7 +54,11 @@ def measure_all(
     for method, policy in policies.items():
         steps = 0 if method == "oracle" else STEPS
         tuned = method in ("pretrained", "random")
-        rates[method] = best_rate(policy, config, steps=steps) if tuned else config.inner_rate
+        rates[method] = (
+            best_rate(policy, config, steps=steps, count=min(40, count))
+            if tuned
+            else config.inner_rate
+        )
         found = measure(policy, config, rate=rates[method], steps=steps, count=count, stream=1)
         returns[method] = found.repeat(STEPS + 1, axis=1) if method == "oracle" else found
         done()
