@@ -43,7 +43,7 @@ class SinusoidConfig:
     """What decides a training run.
 
     Attributes:
-        steps: of the outer loop; the authors' code takes 70,000, which change little more.
+        steps: of the outer loop; the authors' code takes 70,000.
         tasks: in each of them.
         shots: K in training, for the inner step and again for the outer loss.
         inner_rate: step size of the inner loop, in training and, of MAML, in testing.
