@@ -21,6 +21,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from model.training.sources import CLIP_ART
+
 # What shops sell. Left out: symbols, logos, buttons, icons of desktops and people, which are what
 # stand-ins look like, and which no label here could tell apart.
 FOLDERS = (
@@ -91,7 +93,7 @@ def _draw(source: Path, root: Path, out: Path) -> dict[str, str] | None:
     folder = inner.parts[0]
     return {
         "file": str(target.relative_to(out)),
-        "category": f"clip art: {folder}",
+        "category": f"{CLIP_ART}{folder}",
         "group": f"openclipart-{folder}",
         "hardtag": "render-drawing",
         "licence": "public domain",

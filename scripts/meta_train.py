@@ -44,7 +44,7 @@ from model.training.sources import Source
 from model.training.views import Views, build_views
 from model.weights import save
 
-VERSION = "1"
+VERSION = "2"
 PRIORS: dict[str, type[PriorMixture]] = {k.name: k for k in (BlendedPrior, PriorMixture)}
 SAMPLES = Path(__file__).parents[1] / "docs" / "samples" / "hoodies" / "real"
 
@@ -269,7 +269,11 @@ def _fingerprints(
     share = stage.pop("interpolate")
     encoder = _digest(views, stage)
     features = _digest(encoder, share)
-    learner = _digest(features, config.encoder.dim, asdict(config.learner_stage))
+    # What is fitted after the outer loop is fitted again every time: it takes a minute.
+    later = ("stacking_steps", "doubt")
+    trained = asdict(config.learner_stage)
+    trained = {k: v for k, v in trained.items() if k not in later and "zero_shot" not in k}
+    learner = _digest(features, config.encoder.dim, trained)
     return _Fingerprints(views, encoder, features, learner)
 
 

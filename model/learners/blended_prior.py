@@ -103,6 +103,15 @@ class BlendedPrior(PriorMixture):
         logistic = self._logistic_left_out(self._kernel(embeddings.float()), is_placeholder)
         return to_probability((1 - share) * mixture + share * gain * logistic)
 
+    def prior(self) -> PriorMixture:
+        """The mixture alone, sharing every parameter: what the outer loop trains first."""
+        twin = PriorMixture(self.embedding_dim, self.components)
+        for name in twin._parameters:
+            setattr(twin, name, getattr(self, name))
+        twin.calibrate = self.calibrate
+        twin.zero_shot = self.zero_shot
+        return twin
+
     def combiner(self) -> dict[str, nn.Module]:
         """The parts, by attribute, that say how far to trust what the others found."""
         return super().combiner() | {"trust": self.trust}

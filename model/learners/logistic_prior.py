@@ -86,20 +86,26 @@ class LogisticPrior(LinearLearner):
     meta-learned: which directions tell stand-ins apart, and which of them may turn around. An
     empty support answers with m, at first 0.5; one label alone moves m as far as it can tell.
 
+    The paper meta-learns the features together with the head; here that is a projection A x that
+    starts as the identity, so that the prior on the head A^T w may have any covariance.
+
     Args:
         embedding_dim: d.
+        width: rows of A; 0 means d.
         steps: Newton steps, at least 1.
     """
 
     name: ClassVar[str] = "logistic-prior"
 
-    def __init__(self, embedding_dim: int, steps: int = 10) -> None:
+    def __init__(self, embedding_dim: int, width: int = 0, steps: int = 10) -> None:
         super().__init__(embedding_dim)
         if steps < 1:
             raise SupportError(f"the head takes at least 1 Newton step, got {steps}")
         self._steps = steps
-        self.prior = nn.Parameter(torch.zeros(embedding_dim + 1))
-        self.log_variance = nn.Parameter(torch.full((embedding_dim + 1,), math.log(10.0)))
+        width = width or embedding_dim
+        self.projection = nn.Parameter(torch.eye(width, embedding_dim))
+        self.prior = nn.Parameter(torch.zeros(width + 1))
+        self.log_variance = nn.Parameter(torch.full((width + 1,), math.log(10.0)))
 
     def fit_batch(
         self,
@@ -108,6 +114,7 @@ class LogisticPrior(LinearLearner):
         present: Bool[Tensor, "b n"],
     ) -> Float[Tensor, "b d_plus_1"]:
         """Heads of b support sets; differentiable."""
-        x = functional.pad(embeddings, (0, 1), value=1.0)
+        x = functional.pad(embeddings @ self.projection.T, (0, 1), value=1.0)
         variance = self.log_variance.exp()
-        return logistic_weights(x, is_placeholder, present, self.prior, variance, self._steps)
+        head = logistic_weights(x, is_placeholder, present, self.prior, variance, self._steps)
+        return torch.cat([head[:, :-1] @ self.projection, head[:, -1:]], dim=1)

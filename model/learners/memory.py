@@ -204,6 +204,8 @@ class MemoryAugmented(MetaLearner):
     ) -> None:
         super().__init__(embedding_dim)
         self.network = MemoryNetwork(embedding_dim, 2, slots, width, hidden)
+        # Rows of unit length have small numbers, and an LSTM that sees little learns little.
+        self.log_gain = nn.Parameter(torch.tensor(max(0.0, math.log(embedding_dim**0.5 / 4))))
         self._parts = [slots * width, width, hidden, hidden]
 
     @property
@@ -217,7 +219,8 @@ class MemoryAugmented(MetaLearner):
         present: Bool[Tensor, "b n"],
     ) -> Float[Tensor, "b s"]:
         """Memory and controller after the support; differentiable."""
-        trace = self.network.study(embeddings, two_way(is_placeholder), present)
+        scaled = embeddings * self.log_gain.exp()
+        trace = self.network.study(scaled, two_way(is_placeholder), present)
         parts = (trace.memory.flatten(1), trace.read, trace.hidden, trace.cell)
         return torch.cat(parts, dim=1)
 
@@ -229,7 +232,8 @@ class MemoryAugmented(MetaLearner):
         memory = flat.view(len(flat), self.network.slots, self.network.width)
         # Where to write next is no part of the state: queries do not write.
         nowhere = memory.new_zeros(memory.shape[:2])
-        found = self.network.ask(Trace(memory, nowhere, nowhere, read, hidden, cell), queries)
+        trace = Trace(memory, nowhere, nowhere, read, hidden, cell)
+        found = self.network.ask(trace, queries * self.log_gain.exp())
         return found[..., 1] - found[..., 0]
 
     def leave_one_out(self, embeddings: Tensor, is_placeholder: Tensor) -> Tensor:

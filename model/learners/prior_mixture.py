@@ -103,6 +103,10 @@ class PriorMixture(LinearLearner):
         head = gain[:, None] * torch.einsum("bm,bmd->bd", weight, posterior)
         return torch.cat([head[:, :-1], head[:, -1:] + shift[:, None]], dim=1), known
 
+    def prior(self) -> PriorMixture:
+        """The mixture alone, sharing every parameter: what the outer loop trains first."""
+        return self
+
     def combiner(self) -> dict[str, nn.Module]:
         """The parts, by attribute, that say how far to trust what the others found."""
         return {"calibrate": self.calibrate}

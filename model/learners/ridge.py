@@ -60,15 +60,20 @@ class Ridge(LinearLearner):
     added: w is drawn towards a meta-learned w_0 instead of 0, so an empty support answers with
     alpha (w_0 . x) + beta, at first 0.5, and one label alone with w_0 moved as far as it can tell.
 
+    The paper meta-learns the features together with the head; here that is a projection A x that
+    starts as the identity. It collapses into the head, A^T w, so a head is one vector and a bias.
+
     Args:
         embedding_dim: d.
+        width: rows of A; 0 means d.
     """
 
     name: ClassVar[str] = "ridge"
 
-    def __init__(self, embedding_dim: int) -> None:
+    def __init__(self, embedding_dim: int, width: int = 0) -> None:
         super().__init__(embedding_dim)
-        self.prior = nn.Parameter(torch.zeros(embedding_dim + 1))
+        self.projection = nn.Parameter(torch.eye(width or embedding_dim, embedding_dim))
+        self.prior = nn.Parameter(torch.zeros((width or embedding_dim) + 1))
         self.log_penalty = nn.Parameter(torch.zeros(()))
         self.log_scale = nn.Parameter(torch.tensor(math.log(4.0)))
         self.shift = nn.Parameter(torch.zeros(()))
@@ -79,10 +84,10 @@ class Ridge(LinearLearner):
         is_placeholder: Bool[Tensor, "b n"],
         present: Bool[Tensor, "b n"],
     ) -> Float[Tensor, "b d_plus_1"]:
-        """Heads alpha w, with beta added to the bias; differentiable."""
-        x = functional.pad(embeddings, (0, 1), value=1.0)
+        """Heads alpha A^T w, with beta added to the bias; differentiable."""
+        x = functional.pad(embeddings @ self.projection.T, (0, 1), value=1.0)
         y = is_placeholder.to(x.dtype)[..., None] * 2 - 1
         penalty = self.log_penalty.exp() + MIN_PENALTY
         found = ridge_weights(x, y, present, penalty, self.prior[:, None])[..., 0]
         head = self.log_scale.exp() * found
-        return torch.cat([head[:, :-1], head[:, -1:] + self.shift], dim=1)
+        return torch.cat([head[:, :-1] @ self.projection, head[:, -1:] + self.shift], dim=1)

@@ -138,6 +138,8 @@ class LearnerStage:
         config = self.config
         sampler = EpisodeSampler([label.traits for label in labels], queries=config.queries)
         projection, learner = fit.projection, fit.learner
+        # What stands beside the priors is fitted afterwards, and costs ten times as much.
+        prior = learner.prior()
         optimiser = torch.optim.AdamW(
             [
                 {"params": list(learner.parameters()), "scale": 1.0, "weight_decay": 0.01},
@@ -164,7 +166,7 @@ class LearnerStage:
             tasks = EpisodeBatch.of(draw_tasks(sampler, config.tasks, rng, config.most_shots))
             used, batch = local(tasks)
             embeddings = functional.normalize(projection(features[used.to(self.device)]), dim=1)
-            loss = task_losses(learner, embeddings, batch.to(self.device)).sum()
+            loss = task_losses(prior, embeddings, batch.to(self.device)).sum()
             optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             for parameter in projection.parameters():

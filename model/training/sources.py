@@ -45,6 +45,9 @@ _GOODS = (*PRODUCT_FAMILIES, "lettering")
 # Titles and brand names are ordinary goods, too, so drawn lettering is a category of its own.
 LETTERING = "drawn lettering"
 DRAWINGS = "drawn drawings"
+# Categories of scripts/import_clipart.py begin so. Some of its drawings are symbols that would be
+# stand-ins in any other category.
+CLIP_ART = "clip art: "
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,12 @@ class ViewLabel:
     def traits(self) -> Traits:
         """The part that the episode sampler needs."""
         return Traits(self.is_standin, self.category, self.kind, self.look)
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether it is a stand-in can be told before its category has spoken."""
+        named = bool(self.category) and self.category != LETTERING
+        return self.is_standin or (named and not self.category.startswith(CLIP_ART))
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

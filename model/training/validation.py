@@ -47,8 +47,7 @@ def validate(
     """
     found: dict[str, float] = {}
     is_standin = np.array([label.is_standin for label in labels])
-    # Drawn looks of products are undecided before a category has spoken: not asked zero-shot.
-    decided = np.array([bool(label.is_standin or label.category) for label in labels])
+    decided = np.array([label.is_decided for label in labels])
     if is_standin[decided].any() and not is_standin[decided].all():
         empty = learner.adapt(embeddings[:0], torch.zeros(0, dtype=torch.bool))
         scores = learner.score(empty, embeddings).numpy()

@@ -2,8 +2,9 @@
 
 Fitted as if both were equally frequent, then moved to how frequent stand-ins are in catalogues: a
 head that expects every other picture to be one raises an alarm for one product in twenty. Drawn
-stand-ins count half: they are many, and none of them is real. Drawn goods are left out where only
-a support set can tell what they are.
+stand-ins count a fifth: they are many, and none of them is real. Products that are known to look
+like stand-ins count three times: they are few, and the head errs on them first. Drawn goods and
+clip art are left out: only a support set can tell what they are.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from model.errors import EpisodeError
-from model.training.sources import LETTERING, ViewLabel
+from model.training.sources import ViewLabel
 
-_DRAWN_WEIGHT = 0.5
+_DRAWN_WEIGHT = 0.2
+_HARD_WEIGHT = 3.0
 
 
 def fit_zero_shot(
@@ -42,7 +44,7 @@ def fit_zero_shot(
     Raises:
         EpisodeError: there are no stand-ins or no products.
     """
-    asked = [bool(v.is_standin or (v.category and v.category != LETTERING)) for v in labels]
+    asked = [v.is_decided for v in labels]
     kept = torch.tensor(asked)
     x = embeddings[kept, :fixed_dim].double()
     y = torch.tensor([v.is_standin for v, ask in zip(labels, asked, strict=True) if ask])
@@ -52,7 +54,7 @@ def fit_zero_shot(
             f"{int((~y).sum())} products"
         )
     weight = torch.tensor(
-        [_DRAWN_WEIGHT if v.drawn else 1.0 for v, ask in zip(labels, asked, strict=True) if ask],
+        [_weight(v) for v, ask in zip(labels, asked, strict=True) if ask],
         dtype=torch.double,
     )
     for side in (y, ~y):
@@ -76,3 +78,9 @@ def fit_zero_shot(
     head[:fixed_dim] = theta[:-1].detach()
     head[-1] = theta[-1].detach() + math.log(frequency / (1 - frequency))
     return head
+
+
+def _weight(label: ViewLabel) -> float:
+    if label.drawn:
+        return _DRAWN_WEIGHT
+    return _HARD_WEIGHT if label.hardtag and not label.is_standin else 1.0

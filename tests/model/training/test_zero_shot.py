@@ -14,8 +14,8 @@ from model.training.sources import ViewLabel
 from model.training.zero_shot import fit_zero_shot
 
 
-def view(is_standin: bool, category: str, drawn: bool) -> ViewLabel:
-    return ViewLabel(is_standin, category, "", "", "", "", "encoder", drawn)
+def view(is_standin: bool, category: str, drawn: bool, hardtag: str = "") -> ViewLabel:
+    return ViewLabel(is_standin, category, "", "", "", hardtag, "encoder", drawn)
 
 
 def test_it_is_the_weighted_logistic_regression_of_scikit_learn() -> None:
@@ -24,8 +24,12 @@ def test_it_is_the_weighted_logistic_regression_of_scikit_learn() -> None:
     x = rng.standard_normal((n, d))
     y = (x[:, 0] + rng.standard_normal(n)) > 0.6
     drawn = rng.random(n) < 0.5
-    labels = [view(bool(s), "" if s else "shoes", bool(g)) for s, g in zip(y, drawn, strict=True)]
-    weight = np.where(drawn, 0.5, 1.0)
+    hard = rng.random(n) < 0.3
+    labels = [
+        view(bool(s), "" if s else "shoes", bool(g), "text-heavy" if h else "")
+        for s, g, h in zip(y, drawn, hard, strict=True)
+    ]
+    weight = np.where(drawn, 0.2, np.where(hard & ~y, 3.0, 1.0))
     for side in (y, ~y):
         weight[side] *= n / 2 / weight[side].sum()
     peer = LogisticRegression(C=c, tol=1e-10, max_iter=5000).fit(x[:, :4], y, weight)
@@ -36,9 +40,23 @@ def test_it_is_the_weighted_logistic_regression_of_scikit_learn() -> None:
 
 
 def test_goods_that_only_a_support_can_tell_are_left_out() -> None:
-    labels = [view(True, "", False), view(False, "", True), view(False, "drawn lettering", True)]
+    labels = [
+        view(True, "", False),
+        view(False, "", True),
+        view(False, "drawn lettering", True),
+        view(False, "clip art: food", False),
+    ]
     with pytest.raises(EpisodeError, match="1 stand-ins and 0 products"):
-        fit_zero_shot(torch.eye(3), labels, 3, 1.0, 0.5)
+        fit_zero_shot(torch.eye(4), labels, 4, 1.0, 0.5)
+
+
+def test_the_frequency_moves_the_bias_by_its_log_odds() -> None:
+    rng = np.random.default_rng(2)
+    x = torch.from_numpy(rng.standard_normal((40, 3))).float()
+    labels = [view(i % 2 == 0, "" if i % 2 == 0 else "shoes", False) for i in range(40)]
+    even, rare = (fit_zero_shot(x, labels, 3, 1.0, share) for share in (0.5, 0.1))
+    torch.testing.assert_close(rare[:3], even[:3])
+    assert (rare[3] - even[3]).item() == pytest.approx(np.log(1 / 9), abs=1e-5)
 
 
 def test_principal_components_are_those_of_scikit_learn() -> None:
