@@ -23,8 +23,8 @@ SMALL: list[MetaLearner] = [
     Matching(3, width=2, reads=2, priors=1, capacity=4),
     Siamese(3, width=2, priors=1, capacity=4),
     MemoryAugmented(3, slots=3, width=2, hidden=2),
-    Ridge(3),
-    LogisticPrior(3, steps=4),
+    Ridge(3, width=2),
+    LogisticPrior(3, width=2, steps=4),
     NearestNeighbour(3, capacity=4),
 ]
 
