@@ -1,0 +1,175 @@
+"""Measure whether the pictures that wait together help each other, and write docs/transduction.md.
+
+    python scripts/transduction.py --data DIR/products --data DIR/placeholders \\
+        --validation DIR/placeholders_validation --episodes 600
+
+Folders are given as to scripts/evaluate.py, and so is the cache: what it has embedded is not
+embedded again. The trust in the batch is tuned on training pictures, and measured on held-out ones
+beside the inductive answer to the same tasks.
+
+Stop it with Ctrl-C or kill it; the same command goes on with the pictures that are left to embed,
+and what comes after that takes a minute or two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from model.card import Card
+from model.encoder import Encoder, choose_device
+from model.errors import StandinError
+from model.reports import transduction_document
+from model.reports.features import FeatureStore, embed_all, encoder_key
+from model.reports.pool import Pool, collect, sides
+from model.reports.transduction import described, draw, linear, measure, tune, tuning_positions
+from model.weights import find_card, load_weights, restore
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the measurement; the exit status."""
+    args = _arguments(argv)
+    try:
+        _run(args)
+    except StandinError as error:
+        print(f"transduction: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nstopped; the same command goes on from {args.cache}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    many: dict[str, Any] = {"type": Path, "action": "append", "default": [], "metavar": "DIR"}
+    parser.add_argument("--data", **many, help="with a manifest, or of such folders")
+    parser.add_argument("--validation", **many, help="as --data, nothing of it was trained on")
+    parser.add_argument("--weights", type=Path, help="a card (default: the released weights)")
+    parser.add_argument("--episodes", type=_count, default=600, help="tasks of each sort and K")
+    parser.add_argument("--tuning-episodes", type=_count, default=100, help="likewise, for tuning")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cache", type=Path, default=Path("runs/evaluate"))
+    parser.add_argument("--out", type=Path, default=Path("docs"), help="where the report goes")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--threads", type=int, default=2, help="of torch, on a CPU")
+    args = parser.parse_args(argv)
+    if not args.data:
+        parser.error("nothing to measure on: give --data DIR")
+    return args
+
+
+def _count(text: str) -> int:
+    number = int(text)  # argparse says what is no number
+    if number < 2:
+        raise argparse.ArgumentTypeError(f"an interval needs at least two tasks, got {number}")
+    return number
+
+
+def _run(args: argparse.Namespace) -> None:
+    device = choose_device(args.device)
+    torch.set_num_threads(args.threads)
+    card, tensors = load_weights(find_card(args.weights))
+    net, restored = restore(card, tensors)
+    learner = linear(restored)
+    items = list(tqdm(collect(*sides(args.data, args.validation)), desc="manifests"))
+    pool = Pool(items)
+    encoder = Encoder(net, card.image_size, device)
+    key = encoder_key(card.sha256, encoder)
+    with FeatureStore(args.cache / "features.sqlite") as store:
+        embed_all(items, {key: encoder}, store, _bar("pictures"), args.threads)
+        features = store.matrix(key, [item.key for item in items])
+    seen = draw(
+        learner,
+        features,
+        pool,
+        tuning_positions(pool),
+        args.tuning_episodes,
+        args.seed,
+        _bar("tasks to tune on"),
+    )
+    tuned, tried = tune(seen, features, _bar("tuning"))
+    tasks = draw(
+        learner, features, pool, pool.measured, args.episodes, args.seed, _bar("held-out tasks")
+    )
+    result = {
+        "about": _about(args, card, encoder, device),
+        "tuned": described(tuned),
+        "tuning_tasks": sum(map(len, seen.values())),
+        "tried": tried,
+        "conditions": measure(tasks, features, tuned, _bar("batches")),
+    }
+    out: Path = args.out
+    (out / "results").mkdir(parents=True, exist_ok=True)
+    text = json.dumps(_rounded(result), indent=1, allow_nan=False)
+    (out / "results" / "transduction.json").write_text(text + "\n", encoding="utf-8")
+    transduction_document.write(out / "transduction.md", result)
+    print(f"{out / 'transduction.md'}, {out / 'results' / 'transduction.json'}")
+
+
+def _bar(what: str) -> Callable[[int, int], None]:
+    bar: tqdm[Any] = tqdm(desc=what, smoothing=0.05, mininterval=0.5)
+
+    def tell(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+        if done == total:
+            bar.close()
+
+    return tell
+
+
+def _about(
+    args: argparse.Namespace, card: Card, encoder: Encoder, device: torch.device
+) -> dict[str, Any]:
+    cuda = device.type == "cuda"
+    machine = torch.cuda.get_device_name(device) if cuda else f"{os.cpu_count()} cores, CPU"
+    packages = ("torch", "timm", "numpy")
+    words = ["python scripts/transduction.py"]
+    # The folders' names alone: where they lie on this machine is nobody's.
+    for option in ("data", "validation"):
+        words += [f"--{option} {path.name}" for path in getattr(args, option)]
+    words += [f"--weights {args.weights.name}"] if args.weights else []
+    words += [f"--episodes {args.episodes}", f"--tuning-episodes {args.tuning_episodes}"]
+    words += [f"--seed {args.seed}"]
+    return {
+        "command": " \\\n    ".join(words),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "machine": machine,
+        "versions": {"Python": platform.python_version()} | {p: version(p) for p in packages},
+        "weights": card.name,
+        "weights_sha256": card.sha256,
+        "learner": card.learner,
+        "precision": encoder.precision,
+        "episodes": args.episodes,
+        "seed": args.seed,
+        "results": "results/transduction.json",
+    }
+
+
+def _rounded(value: Any) -> Any:
+    """Six digits are more than any interval here supports."""
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(each) for each in value]
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())
