@@ -28,7 +28,7 @@ class PlainConvNet(OneShot):
     """
 
     name: ClassVar[str] = "convnet"
-    title: ClassVar[str] = "Plain convolutional network, nearest neighbour"
+    title: ClassVar[str] = "Plain convolutional network"
     episodes: ClassVar[int] = 1000
 
     def __init__(self, ways: int, classes: int) -> None:

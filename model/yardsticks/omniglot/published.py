@@ -15,7 +15,7 @@ class Published:
         background: "full" (30 alphabets), "minimal" (five; mean of both sets) or "none".
         source: the publication.
         confirmed: whether it was checked in the publication or its authors' code. Where not, it is
-            quoted from memory, and the table says so.
+            quoted from what others say of it, and the table says so.
     """
 
     who: str

@@ -36,6 +36,8 @@ class Row:
         mean: of the sets, and the trials of all of them.
         spread: least and largest error of one training.
         trainings: how many there were.
+        tasks: of the background that a training took; the most, where they differ.
+        steps: tasks that each was trained on; the most, where they differ.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Row:
     mean: Interval
     spread: tuple[float, float]
     trainings: int
+    tasks: int
 
 
 def rows(outcomes: Sequence[Outcome]) -> list[Row]:
@@ -60,6 +63,7 @@ def rows(outcomes: Sequence[Outcome]) -> list[Row]:
                 mean=_interval(own),
                 spread=(min(o.error for o in own), max(o.error for o in own)),
                 trainings=len(own),
+                tasks=max(o.steps for o in own),
             )
         )
     return sorted(found, key=lambda row: row.mean.estimate)
@@ -79,18 +83,18 @@ def _interval(outcomes: Sequence[Outcome]) -> Interval:
 def table(outcomes: Sequence[Outcome], hausdorff: tuple[int, int]) -> str:
     """Markdown: ours with published errors beside them, then the other published ones."""
     sets = sorted({o.background for o in outcomes})
-    head = ["Learner", *(f"after {s}" for s in sets), "mean", "one training", "published, minimal"]
-    head += ["published, full"]
+    head = ["Learner", "tasks", *(f"after {s}" for s in sets), "mean", "one training"]
+    head += ["published, minimal", "published, full"]
     lines = ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
     for row in rows(outcomes):
-        cells = [LEARNERS[row.name].title]
+        cells = [LEARNERS[row.name].title, f"{row.tasks:,}"]
         cells += [_percent(row.by_set[s]) if s in row.by_set else "" for s in sets]
         low, high = (100 * x for x in row.spread)
         cells += [_percent(row.mean), f"{low:.1f} to {high:.1f} ({row.trainings})"]
         cells += [_cell(beside(row.name, "minimal")), _cell(beside(row.name, "full"))]
         lines.append("| " + " | ".join(cells) + " |")
     wrong = _percent(proportion_interval(*hausdorff))
-    cells = ["Modified Hausdorff distance, nothing learned", *([""] * len(sets)), wrong]
+    cells = ["Modified Hausdorff distance, nothing learned", "0", *([""] * len(sets)), wrong]
     lines.append("| " + " | ".join([*cells, "", "", "38.8"]) + " |")
     return "\n".join([*lines, "", *_published_lines()])
 
@@ -99,7 +103,7 @@ def _published_lines() -> list[str]:
     lines = ["| Published | background | error, % | source | checked there |"]
     lines += ["| --- | --- | ---: | --- | --- |"]
     for p in PUBLISHED:
-        checked = "yes" if p.confirmed else "no, from memory"
+        checked = "yes" if p.confirmed else "no"
         lines.append(f"| {p.who} | {p.background} | {p.percent:.1f} | {p.source} | {checked} |")
     return lines
 
@@ -141,7 +145,7 @@ def draw(outcomes: Sequence[Outcome], hausdorff: tuple[int, int], path: Path) ->
 def _figure(outcomes: Sequence[Outcome], hausdorff: Interval) -> Figure:
     found = rows(outcomes)
     names = [LEARNERS[row.name].title for row in found] + ["Modified Hausdorff distance"]
-    figure = Figure(figsize=(7.5, 0.42 * len(names) + 1.6), layout="constrained")
+    figure = Figure(figsize=(7.5, 0.42 * len(names) + 2.0), layout="constrained")
     axes = figure.subplots()
     sets = sorted({o.background for o in outcomes})
     for number, name in enumerate(sets):
@@ -169,7 +173,7 @@ def _figure(outcomes: Sequence[Outcome], hausdorff: Interval) -> Figure:
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set(xlim=(0, None), xlabel="error in 400 trials of 20-way one-shot classification, %")
-    axes.legend(loc="upper right", frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
