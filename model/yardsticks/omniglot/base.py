@@ -29,6 +29,7 @@ class OneShot(nn.Module):
     name: ClassVar[str]
     title: ClassVar[str]
     episodes: ClassVar[int]  # of training; what fits into a minute or two of one core
+    haste: ClassVar[float] = 1.0  # learning rate, as a multiple of the training's
 
     def __init__(self, ways: int, classes: int) -> None:
         super().__init__()

@@ -30,6 +30,9 @@ class PlainConvNet(OneShot):
     name: ClassVar[str] = "convnet"
     title: ClassVar[str] = "Plain convolutional network"
     episodes: ClassVar[int] = 1000
+    haste: ClassVar[float] = (
+        3.0  # hundreds of classes: at 1.0 the first thousand batches show little
+    )
 
     def __init__(self, ways: int, classes: int) -> None:
         super().__init__(ways, classes)

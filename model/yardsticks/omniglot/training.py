@@ -29,7 +29,7 @@ class Training:
     """How a learner is trained.
 
     Attributes:
-        rate: of Adam at first; it falls to 0 along half a cosine.
+        rate: of Adam at first, times the learner's ``haste``; it falls to 0 along half a cosine.
         length: of the training, as a multiple of what each learner has by default.
         clip: largest norm of a step's gradient.
         save_every: steps between checkpoints.
@@ -99,7 +99,8 @@ def train(
     """
     steps = training.steps(name)
     learner = build(name, background.ways, background.classes, seed)
-    optimiser = torch.optim.Adam(learner.parameters(), lr=training.rate)
+    rate = training.rate * learner.haste
+    optimiser = torch.optim.Adam(learner.parameters(), lr=rate)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "checkpoint.safetensors"
     fingerprint = digest(name, seed, asdict(training), background.fingerprint)
@@ -107,7 +108,7 @@ def train(
     average = math.nan
     for step in range(first, steps):
         for group in optimiser.param_groups:
-            group["lr"] = training.rate * (1 + math.cos(math.pi * step / steps)) / 2
+            group["lr"] = rate * (1 + math.cos(math.pi * step / steps)) / 2
         rng = np.random.default_rng([seed, step])
         loss = learner.loss(background, rng, training.wobble)
         optimiser.zero_grad()
