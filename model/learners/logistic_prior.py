@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from model.errors import SupportError
 from model.learners.linear import LinearLearner
+from model.learners.width import chosen_width
 
 
 def logistic_weights(
@@ -91,7 +92,7 @@ class LogisticPrior(LinearLearner):
 
     Args:
         embedding_dim: d.
-        width: rows of A; 0 means d.
+        width: rows of A, at most d; 0 means d.
         steps: Newton steps, at least 1.
     """
 
@@ -102,7 +103,7 @@ class LogisticPrior(LinearLearner):
         if steps < 1:
             raise SupportError(f"the head takes at least 1 Newton step, got {steps}")
         self._steps = steps
-        width = width or embedding_dim
+        width = chosen_width(width, embedding_dim)
         self.projection = nn.Parameter(torch.eye(width, embedding_dim))
         self.prior = nn.Parameter(torch.zeros(width + 1))
         self.log_variance = nn.Parameter(torch.full((width + 1,), math.log(10.0)))

@@ -17,6 +17,7 @@ from torch.nn import functional
 from model.errors import SupportError
 from model.learners import example_rows
 from model.learners.meta import MetaLearner
+from model.learners.width import chosen_width
 
 # In place of log 0: finite, so that no gradient becomes NaN.
 _NEVER = -1e9
@@ -125,7 +126,7 @@ class Matching(MetaLearner):
 
     Args:
         embedding_dim: d.
-        width: rows of A, at most d counted.
+        width: rows of A, at most d; 0 means d.
         reads: steps of f; 0 compares the projected query itself.
         priors: prior examples of each label, at least 1.
         capacity: examples that a state has room for.
@@ -144,7 +145,7 @@ class Matching(MetaLearner):
         super().__init__(embedding_dim)
         if priors < 1:
             raise SupportError(f"each label needs at least 1 prior example, got {priors}")
-        self._width = min(width, embedding_dim)
+        self._width = chosen_width(width, embedding_dim)
         self._capacity = example_rows.check_capacity(capacity)
         self.projection = nn.Parameter(torch.eye(self._width, embedding_dim))
         self.read = AttentionRead(self._width, reads) if reads else None

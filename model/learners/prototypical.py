@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from model.errors import SupportError
 from model.learners.example_rows import two_way
 from model.learners.linear import LinearLearner
+from model.learners.width import chosen_width
 
 
 def prototypes(
@@ -81,7 +82,7 @@ class Prototypical(LinearLearner):
 
     Args:
         embedding_dim: d.
-        width: rows of A; 0 means d.
+        width: rows of A, at most d; 0 means d.
 
     Example:
         >>> learner = Prototypical(embedding_dim=4)
@@ -94,8 +95,9 @@ class Prototypical(LinearLearner):
 
     def __init__(self, embedding_dim: int, width: int = 0) -> None:
         super().__init__(embedding_dim)
-        self.projection = nn.Parameter(torch.eye(width or embedding_dim, embedding_dim))
-        self.prior = nn.Parameter(torch.zeros(2, width or embedding_dim))
+        width = chosen_width(width, embedding_dim)
+        self.projection = nn.Parameter(torch.eye(width, embedding_dim))
+        self.prior = nn.Parameter(torch.zeros(2, width))
         self.log_pseudo_count = nn.Parameter(torch.zeros(2))
         self.log_scale = nn.Parameter(torch.tensor(math.log(4.0)))
 

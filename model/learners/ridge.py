@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.learners.linear import LinearLearner
+from model.learners.width import chosen_width
 
 # The least penalty: keeps the Gram matrix well conditioned in float32 even where two examples are
 # the same picture.
@@ -65,15 +66,16 @@ class Ridge(LinearLearner):
 
     Args:
         embedding_dim: d.
-        width: rows of A; 0 means d.
+        width: rows of A, at most d; 0 means d.
     """
 
     name: ClassVar[str] = "ridge"
 
     def __init__(self, embedding_dim: int, width: int = 0) -> None:
         super().__init__(embedding_dim)
-        self.projection = nn.Parameter(torch.eye(width or embedding_dim, embedding_dim))
-        self.prior = nn.Parameter(torch.zeros((width or embedding_dim) + 1))
+        width = chosen_width(width, embedding_dim)
+        self.projection = nn.Parameter(torch.eye(width, embedding_dim))
+        self.prior = nn.Parameter(torch.zeros(width + 1))
         self.log_penalty = nn.Parameter(torch.zeros(()))
         self.log_scale = nn.Parameter(torch.tensor(math.log(4.0)))
         self.shift = nn.Parameter(torch.zeros(()))

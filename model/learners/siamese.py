@@ -17,6 +17,7 @@ from torch.nn import functional
 from model.errors import SupportError
 from model.learners import example_rows
 from model.learners.meta import MetaLearner
+from model.learners.width import chosen_width
 
 # The similarity of a class without examples: below every other, and finite for gradients.
 _NEVER = -1e9
@@ -76,7 +77,7 @@ class Siamese(MetaLearner):
 
     Args:
         embedding_dim: d.
-        width: numbers in h, at most d counted.
+        width: numbers in h, at most d; 0 means d.
         priors: prior twins of each label, at least 1.
         capacity: examples that a state has room for.
     """
@@ -93,7 +94,7 @@ class Siamese(MetaLearner):
         super().__init__(embedding_dim)
         if priors < 1:
             raise SupportError(f"each label needs at least 1 prior twin, got {priors}")
-        self._width = min(width, embedding_dim)
+        self._width = chosen_width(width, embedding_dim)
         self._capacity = example_rows.check_capacity(capacity)
         self.twin = nn.Linear(embedding_dim, self._width)
         with torch.no_grad():
