@@ -100,8 +100,8 @@ def _tables(measured: Measured, config: SinusoidConfig) -> str:
     parts = [
         f"{config.steps:,} outer steps of {config.tasks} tasks, seed {config.seed}; {count:,} test "
         "tasks for each K, the same for all methods; mean squared error over [-5, 5] with 95 % "
-        f"intervals. No network can be below {least_error_unadapted():.2f} at step 0, but for the "
-        "oracle."
+        f"intervals. Over all tasks there are, no network but the oracle is below "
+        f"{least_error_unadapted():.2f} at step 0."
     ]
     for shots in SHOTS:
         lines = [
@@ -112,7 +112,7 @@ def _tables(measured: Measured, config: SinusoidConfig) -> str:
         ]
         for method, title in METHODS.items():
             spans = drawing.intervals(measured.errors[shots][method])
-            cells = [f"{_number(spans[s].estimate)} ± {_half(spans[s])}" for s in SHOWN]
+            cells = [_cell(spans[s]) for s in SHOWN]
             named = f"{title}, step {measured.tuned[shots]:g}" if method == "pretrained" else title
             lines.append(f"| {named} | " + " | ".join(cells) + " |")
         found = measured.errors[shots]
@@ -120,19 +120,18 @@ def _tables(measured: Measured, config: SinusoidConfig) -> str:
         for s in SHOWN:
             span = difference_interval(found["maml"][:, s], found["fomaml"][:, s])
             bold = "**" if span.excludes_zero else ""
-            cells.append(f"{bold}{span.estimate:+.3f}{bold} ± {_half(span)}")
+            half = (span.high - span.low) / 2
+            cells.append(f"{bold}{span.estimate:+.3f}{bold} ± {half:.3f}")
         lines.append("| *MAML less first-order, paired* | " + " | ".join(cells) + " |")
         parts.append("\n".join(lines))
     parts.append(f"![Error by gradient step, and waves as MAML adapts to them]({PLOT})")
     return "\n\n".join(parts)
 
 
-def _number(value: float) -> str:
-    return f"{value:.2f}" if value >= 0.1 else f"{value:.4f}"
-
-
-def _half(span: Interval) -> str:
-    return _number((span.high - span.low) / 2)
+def _cell(span: Interval) -> str:
+    # The oracle's errors, and the last of K = 20, would be 0.00 with two decimals.
+    digits = 2 if span.estimate >= 0.1 else 4
+    return f"{span.estimate:.{digits}f} ± {(span.high - span.low) / 2:.{digits}f}"
 
 
 def _plot(measured: Measured, config: SinusoidConfig, path: Path) -> None:
