@@ -79,7 +79,7 @@ yardsticks: $(dev) ## published figures: sinusoids, quadratics, navigation; OMNI
 	$(python) scripts/sinusoid.py
 	$(python) scripts/quadratics.py
 	$(python) scripts/navigation.py
-	$(if $(OMNIGLOT),$(python) scripts/omniglot.py --data $(OMNIGLOT))
+	$(if $(OMNIGLOT),$(python) scripts/omniglot.py --data $(OMNIGLOT) --work runs/omniglot)
 
 bench: $(dev) ## pictures a second over HTTP, and where the time goes
 	$(python) scripts/bench_http.py

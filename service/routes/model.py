@@ -11,12 +11,12 @@ from service.schemas import ModelOut
 router = APIRouter(prefix="/v1", tags=["model"])
 EXAMPLE = {
     "name": "standin-lite0",
-    "version": "0.1.0",
+    "version": "2",
     "sha256": "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
     "backbone": "tf_efficientnet_lite0",
-    "learner": "prior-mixture",
+    "learner": "blended-prior",
     "image_size": 224,
-    "embedding_dim": 256,
+    "embedding_dim": 512,
     "device": "cpu",
     "precision": "fp32",
 }
