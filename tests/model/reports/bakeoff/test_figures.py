@@ -68,8 +68,8 @@ def test_estimates_are_those_of_other_implementations() -> None:
 
 def test_intervals_and_differences_are_those_of_resampling_whole_episodes_together() -> None:
     parts = [answers(15, 3), answers(9, 4)]
-    found = condition_figures(parts, seed=5, against="ours", resamples=200)
-    weights = resampled([15, 9], 200, np.random.default_rng(5)).astype(int)
+    found = condition_figures(parts, seed=5, against="ours", resamples=80)
+    weights = resampled([15, 9], 80, np.random.default_rng(5)).astype(int)
     assert (weights[:, :15].sum(1) == 15).all()
     assert (weights[:, 15:].sum(1) == 9).all()
     per_episode = {
