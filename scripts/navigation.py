@@ -44,7 +44,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path("runs/navigation"), help="checkpoints")
     parser.add_argument("--out", type=Path, default=DOCS, help="navigation.md and its plot")
     parser.add_argument("--steps", type=_positive, default=300, help="of the outer loop")
-    parser.add_argument("--tests", type=_positive, default=600, help="goals to measure on")
+    parser.add_argument("--tests", type=_positive, default=200, help="goals to measure on")
     parser.add_argument("--squared", action="store_true", help="reward by squared distance")
     parser.add_argument("--seed", type=_whole, default=0)
     parser.add_argument("--threads", type=_positive, default=1)

@@ -151,11 +151,14 @@ def advantages(paths: Paths, discount: float) -> Float[Tensor, "b n h"]:
     one = torch.ones_like(time)
     features = [paths.seen, paths.seen.square(), time, time**2, time**3, one]
     here = paths.alive.flatten(1).to(to_come.dtype)[..., None]
-    design = torch.cat(features, dim=-1).flatten(1, 2) * here
-    target = to_come.flatten(1)[..., None] * here
-    gram = design.mT @ design + 1e-5 * here.sum(1, keepdim=True) * torch.eye(design.shape[-1])
-    weights = torch.linalg.solve(gram, design.mT @ target)
-    residual = (target - design @ weights)[..., 0]
+    # In double: squares of positions up to 10 beside a ridge of 1e-5 are singular in single.
+    design = (torch.cat(features, dim=-1).flatten(1, 2) * here).double()
+    target = (to_come.flatten(1)[..., None] * here).double()
+    ridge = 1e-5 * here.double().sum(1, keepdim=True)
+    gram = design.mT @ design + ridge * torch.eye(design.shape[-1]).double()
+    # Unchecked: a policy that diverged under too long a step has NaN for an answer, not an error.
+    weights = torch.linalg.solve_ex(gram, design.mT @ target).result
+    residual = (target - design @ weights)[..., 0].to(to_come.dtype)
     count = here[..., 0].sum(1, keepdim=True)
     centred = (residual - residual.sum(1, keepdim=True) / count) * here[..., 0]
     deviation = (centred.square().sum(1, keepdim=True) / count).sqrt()

@@ -55,7 +55,7 @@ def measure_all(
         steps = 0 if method == "oracle" else STEPS
         tuned = method in ("pretrained", "random")
         rates[method] = (
-            best_rate(policy, config, steps=steps, count=min(40, count))
+            best_rate(policy, config, steps=steps, count=min(20, count))
             if tuned
             else config.inner_rate
         )

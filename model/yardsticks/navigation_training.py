@@ -28,7 +28,7 @@ METHODS = {
     "random": "random start",
     "oracle": "oracle",
 }
-RATES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
+RATES = (0.1, 0.25, 0.5, 1.0, 2.0)
 """Among which the first step sizes of the pretrained and the random policy are chosen."""
 
 
@@ -172,7 +172,7 @@ def measure(
     return np.concatenate(parts)
 
 
-def best_rate(policy: Policy, config: NavigationConfig, *, steps: int, count: int = 40) -> float:
+def best_rate(policy: Policy, config: NavigationConfig, *, steps: int, count: int = 20) -> float:
     """The step size of ``RATES`` that earns most after the last step, on goals of its own."""
     earned = {
         rate: measure(policy, config, rate=rate, steps=steps, count=count, stream=2)[:, -1].mean()

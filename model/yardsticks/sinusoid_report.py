@@ -162,6 +162,6 @@ def _fits(axes: Axes, net: nn.Module, shots: int, rate: float, seed: int) -> Non
     for step, (colour, line) in looks.items():
         adapted = adapt_parameters(loss, params, steps=step, rate=rate)
         y = functional_call(net, adapted, (x[:, None],))[:, 0]
-        axes.plot(x, y, color=colour, linestyle=line, label=f"MAML after {step} steps")
+        axes.plot(x, y, color=colour, linestyle=line, label=f"MAML, steps: {step}")
     axes.plot(given[0], waves.at(given)[0], "o", color="#D55E00", label="points given")
     axes.set(xlabel="x", title=f"one wave, K = {shots}")
