@@ -256,3 +256,11 @@ def test_goals_lie_in_the_square_and_standing_still_earns_the_mean_distance() ->
     )
     squared = NavigationConfig(squared=True)
     assert navigation_report.standing_still(squared) == pytest.approx(-100 / 6, abs=0.2)
+
+
+def test_trajectories_that_run_away_or_diverge_stop_nothing() -> None:
+    made = paths(1, 2, 30, seed=3)
+    away = replace(made, seen=torch.full_like(made.seen, 10.0))
+    assert bool(torch.isfinite(advantages(away, 0.99)).all())
+    diverged = replace(made, seen=torch.full_like(made.seen, torch.nan))
+    assert bool(advantages(diverged, 0.99).isnan().all())
