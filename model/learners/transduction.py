@@ -23,7 +23,7 @@ learning", NeurIPS 2020, https://arxiv.org/abs/2008.11297; on unbalanced batches
 Malik Boudiaf, Pablo Piantanida and Ismail Ben Ayed, "Realistic evaluation of transductive few-shot
 learning", NeurIPS 2021, https://arxiv.org/abs/2204.11181).
 
-Risks, all measured in docs/transduction.md:
+Risks, the first three measured in docs/transduction.md:
 
 - a head that is wrong and sure is made surer: its soft labels are its own mistakes;
 - a batch of one label only has nothing to tell apart: the prototypes part what belongs together,
@@ -49,7 +49,7 @@ from model.learners.base import check_support, to_probability
 
 @dataclass(frozen=True)
 class Transduction:
-    """How far to trust the batch; ``scripts/transduction.py`` tunes it on training pictures.
+    """How far to trust the batch; the defaults are what scripts/transduction.py chose once.
 
     Attributes:
         weight: of the prototypes' log odds, at least 0; dimensionless, as rows have unit length.
@@ -58,9 +58,9 @@ class Transduction:
         steps: of expectation maximisation, at least 1.
     """
 
-    weight: float = 2.0
-    doubt: float = 10.0
-    base_rate: float = 0.5
+    weight: float = 8.0
+    doubt: float = 40.0
+    base_rate: float = 0.0
     steps: int = 5
 
     def __post_init__(self) -> None:
