@@ -49,7 +49,10 @@ from model.learners.base import check_support, to_probability
 
 @dataclass(frozen=True)
 class Transduction:
-    """How far to trust the batch; the defaults are what scripts/transduction.py chose once.
+    """How far to trust the batch.
+
+    The defaults are cautious: what ``scripts/transduction.py`` chooses on training pictures can be
+    four times as bold, and then costs more than it gains (docs/transduction.md).
 
     Attributes:
         weight: of the prototypes' log odds, at least 0; dimensionless, as rows have unit length.
