@@ -52,7 +52,7 @@ class Transduction:
     """How far to trust the batch.
 
     The defaults are cautious: what ``scripts/transduction.py`` chooses on training pictures can be
-    four times as bold, and then costs more than it gains (docs/transduction.md).
+    twice as bold, and then costs more than it gains (docs/transduction.md).
 
     Attributes:
         weight: of the prototypes' log odds, at least 0; dimensionless, as rows have unit length.
