@@ -17,7 +17,7 @@ one_thread := OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev serve test test-slow test-training test-postgres test-browser check format \
-        train-smoke evaluate compare yardsticks bench contact-sheet results-picture readme lock docker-build clean
+        train-smoke evaluate compare transduction backbones yardsticks bench contact-sheet results-picture readme lock docker-build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 18
@@ -74,6 +74,14 @@ compare: $(dev) ## all learners and peers on the same tasks (folders as for eval
 	$(python) scripts/compare_learners.py $(foreach each,$(DATA),--data $(each)) \
 	  $(foreach each,$(VALIDATION),--validation $(each)) $(foreach each,$(FONTS),--fonts $(each)) \
 	  $(foreach each,$(ICONS),--icons $(each)) $(if $(DATA),,--out runs/evaluate/report)
+
+transduction: $(dev) ## what the waiting batch could teach (folders as for evaluate)
+	$(python) scripts/transduction.py $(foreach each,$(DATA),--data $(each)) \
+	  $(foreach each,$(VALIDATION),--validation $(each))
+
+backbones: $(dev) ## larger networks and inputs, frozen (folders as for evaluate)
+	$(python) scripts/backbones.py $(foreach each,$(DATA),--data $(each)) \
+	  $(foreach each,$(VALIDATION),--validation $(each))
 
 yardsticks: $(dev) ## published figures: sinusoids, quadratics, navigation; OMNIGLOT=DIR for the 20 runs
 	$(python) scripts/sinusoid.py
