@@ -30,6 +30,7 @@ from model.reports.peers.answering import Calibrated, Peer, calibrate, training_
 from model.reports.peers.checks import CheckReader
 from model.reports.peers.easy_few_shot import EasyFewShot
 from model.reports.peers.evidence import EvidenceStore, Reader
+from model.reports.peers.evidence import look_milliseconds as reader_milliseconds
 from model.reports.peers.fixed import Fixed
 from model.reports.peers.perceptual_hash import HashReader, NearestHash
 from model.reports.peers.scikit import ScikitClassifier, ScikitLogistic
@@ -244,7 +245,7 @@ def _readers(
                 peer = Calibrated(Fixed.fit(rows[list(fitted)], is_standin))
             module = sys.modules[type(reader).__module__]
             key = digest(base, reader.key, code_digest(module, fixed))
-            look = store.milliseconds(reader)
+            look = reader_milliseconds(reader, [pool.items[i] for i in measured], files)
             found.append(PeerEntrant(name, title, key, peer, rows, look))
     finally:
         store.close()

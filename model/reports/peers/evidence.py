@@ -70,7 +70,7 @@ def picture_of(item: Item, files: Mapping[str, Path], size: int = LONGEST) -> Im
 
 
 class EvidenceStore:
-    """JSON by reader and picture, with the seconds that reading took.
+    """JSON by reader and picture.
 
     Args:
         path: of the SQLite file; made where it is not there, with its folder.
@@ -81,7 +81,7 @@ class EvidenceStore:
         self._file = sqlite3.connect(path)
         self._file.execute(
             "CREATE TABLE IF NOT EXISTS evidence (reader TEXT, picture TEXT, seen TEXT NOT NULL, "
-            "seconds REAL NOT NULL, PRIMARY KEY (reader, picture)) WITHOUT ROWID"
+            "PRIMARY KEY (reader, picture)) WITHOUT ROWID"
         )
 
     def close(self) -> None:
@@ -106,15 +106,12 @@ class EvidenceStore:
         done = len(items) - len(wanted)
         for start in range(0, len(wanted), _SAVE_EVERY):
             progress(done + start, len(items))
-            rows = []
-            for item in wanted[start : start + _SAVE_EVERY]:
-                picture = picture_of(item, files)
-                begun = time.perf_counter()
-                seen = reader.read(picture)
-                seconds = time.perf_counter() - begun
-                rows.append((reader.key, item.key, json.dumps(seen), seconds))
+            rows = [
+                (reader.key, item.key, json.dumps(reader.read(picture_of(item, files))))
+                for item in wanted[start : start + _SAVE_EVERY]
+            ]
             with self._file:
-                self._file.executemany("INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?)", rows)
+                self._file.executemany("INSERT OR REPLACE INTO evidence VALUES (?, ?, ?)", rows)
         progress(len(items), len(items))
 
     def seen(self, reader: Reader, keys: Sequence[str]) -> list[Any]:
@@ -139,8 +136,18 @@ class EvidenceStore:
         empty = np.full(width, np.nan, dtype=np.float32)
         return np.stack([empty if row is None else row for row in rows])
 
-    def milliseconds(self, reader: Reader) -> float:
-        """Median time to read one picture; NaN where none was."""
-        found = self._file.execute("SELECT seconds FROM evidence WHERE reader = ?", (reader.key,))
-        seconds = [value for (value,) in found]
-        return float(np.median(seconds)) * 1000 if seconds else float("nan")
+
+def look_milliseconds(
+    reader: Reader, items: Sequence[Item], files: Mapping[str, Path], pictures: int = 20
+) -> float:
+    """Median time to read one picture, of a few from all over the pool, on this machine as it is.
+
+    Not noted while everything is read: that is done once, on a machine that may be busy.
+    """
+    taken: list[float] = []
+    for item in items[:: max(1, len(items) // pictures)]:
+        picture = picture_of(item, files)
+        begun = time.perf_counter()
+        reader.read(picture)
+        taken.append(time.perf_counter() - begun)
+    return float(np.median(taken)) * 1000 if taken else float("nan")

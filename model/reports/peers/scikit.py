@@ -71,13 +71,16 @@ class ScikitClassifier:
         return classifier.fit(support.astype(np.float64), is_placeholder)
 
     def log_odds(self, state: Any, queries: Float[np.ndarray, "q f"]) -> Float[np.ndarray, " q"]:
-        """Margin, or difference of log likelihoods."""
+        """Margin, or logarithm of the difference of log likelihoods."""
         rows = queries.astype(np.float64)
         if self.kind == "svc":
             margin: np.ndarray = state.decision_function(rows)
             return margin
         joint = state.predict_joint_log_proba(rows)
-        found: np.ndarray = joint[:, 1] - joint[:, 0]
+        odds = joint[:, 1] - joint[:, 0]
+        # Hundreds of numbers taken as independent make odds of e to the thousands, at K = 1 to the
+        # millions: no two numbers turn those into probabilities. Their logarithm ranks alike.
+        found: np.ndarray = np.sign(odds) * np.log1p(np.abs(odds))
         return found
 
     def size(self, state: Any) -> int:

@@ -92,6 +92,7 @@ def test_scikit_learn_s_classifiers_agree_with_their_own_decisions(kind: str) ->
     label = x[:, 0] > 0
     state = peer.adapt(x, label)
     np.testing.assert_array_equal(peer.log_odds(state, q) > 0, state.predict(q))
+    assert np.abs(peer.log_odds(state, 100 * q)).max() < 1e4  # something a slope can work on
     assert peer.size(state) >= 8 * DIM
     assert peer.adapt(x[:2], np.array([True, True])) is None
 
