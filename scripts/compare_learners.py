@@ -142,7 +142,9 @@ def _compare(args: argparse.Namespace) -> None:
             workers=args.workers,
             progress=bars.tell,
         )
-        own = None if args.first else (card.name, card.sha256, shipped)
+        # What a learner is built with stands in the card, not in the weights.
+        made = f"{card.sha256} {sorted(card.learner_config.items())}"
+        own = None if args.first else (card.name, made, shipped)
         entrants = learner_entrants(setting, trained, own)
         if peers:
             entrants += peer_entrants(

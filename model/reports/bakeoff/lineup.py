@@ -82,13 +82,14 @@ def learner_entrants(
     """The release's own learner first, as it ships; then those that were trained here.
 
     Args:
-        shipped: name of the release, SHA-256 of its weights, and its learner; None where it cannot
-            take part. The default learner, as it was trained here, is then the first.
+        shipped: name of the release, what it was made of (weights and options of the learner), and
+            its learner; None where it cannot take part, and the default learner as it was trained
+            here is the first.
     """
     rows = torch.from_numpy(np.ascontiguousarray(setting.embeddings))
     found: list[Entrant] = []
     if shipped is not None:
-        name, sha256, learner = shipped
+        name, made, learner = shipped
         code = code_digest(learners, linear, meta, sys.modules[type(learner).__module__])
         found.append(
             LearnerEntrant(
@@ -96,7 +97,7 @@ def learner_entrants(
                 f"{learner.name}, as shipped",
                 family_of(learner.name),
                 "shipped",
-                digest(sha256, setting.encoder_key, code),
+                digest(made, setting.encoder_key, code),
                 learner,
                 rows,
                 setting.look_ms,

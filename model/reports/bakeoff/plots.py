@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from model.reports.bakeoff.tables import SORTS, shots_name
 from model.reports.figures import Figures
@@ -17,6 +18,9 @@ from model.reports.figures import Figures
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _FAMILIES = ("closed form", "gradient steps", "metric", "peers")
+_TICKS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
+# A logit scale has no place for 1.
+_MOST = 0.9995
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "standin",  # ids in the file would otherwise be drawn at random
     "svg.fonttype": "none",
@@ -75,8 +79,11 @@ def by_shots(result: Figures, metric: str) -> Figure | None:
                 marker = _MARKERS[number % len(_MARKERS)]
                 shift = 0.06 * ((number % 5) - 2)
                 _line(axes, result, entries, name, metric, colour, marker, 0.9, shift)
-            names = [shots_name(entry).replace(" only", "\nonly") for entry in entries]
-            axes.set_xticks(range(len(entries)), names)
+            names = [shots_name(entry).replace(" = ", "\u2009=\u2009") for entry in entries]
+            names = [name.replace("stand-ins only", "stand-ins\nonly") for name in names]
+            names = [name.replace("real only", "real\nonly") for name in names]
+            axes.set_xticks(range(len(entries)), names, fontsize=7)
+            _stretch(axes)
             if not row:
                 axes.set_title(SORTS[sort])
             axes.set_ylabel(f"{family}: {metric.replace('auroc', 'AUROC')}" if not column else "")
@@ -85,6 +92,15 @@ def by_shots(result: Figures, metric: str) -> Figure | None:
             handles, labels, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False
         )
     return figure
+
+
+def _stretch(axes: Axes) -> None:
+    """A logit scale: from 0.98 to 0.99 is as far as from 0.5 to 0.67, since errors halve."""
+    axes.set_yscale("logit")
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(FixedLocator([t for t in _TICKS if low <= t <= high]))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _members(result: Figures, family: str) -> list[str]:
@@ -108,7 +124,9 @@ def _line(
 ) -> None:
     """Even shots are joined; one-sided supports stand apart, since they are no step further."""
     values = [entry["methods"][name][metric] for entry in entries]
-    middle = [value["estimate"] for value in values]
+    low, middle, high = (
+        [min(_MOST, value[key]) for value in values] for key in ("low", "estimate", "high")
+    )
     even = [i for i, entry in enumerate(entries) if entry["placeholder"] == entry["real"]]
     axes.plot(
         [i + shift for i in even],
@@ -123,8 +141,8 @@ def _line(
         [i + shift for i in range(len(entries))],
         middle,
         yerr=[
-            [max(0.0, value["estimate"] - value["low"]) for value in values],
-            [max(0.0, value["high"] - value["estimate"]) for value in values],
+            [max(0.0, m - value) for m, value in zip(middle, low, strict=True)],
+            [max(0.0, value - m) for m, value in zip(middle, high, strict=True)],
         ],
         color=colour,
         linestyle="none",
@@ -146,13 +164,14 @@ def cost(result: Figures) -> Figure | None:
     )
     if entry is None:
         return None
-    figure = Figure(figsize=(7.0, 4.6), layout="constrained")
+    figure = Figure(figsize=(8.0, 4.6), layout="constrained")
     axes = figure.subplots()
     names = sorted(result["entrants"], key=lambda name: _adapt(result, name))
-    for place, name in enumerate(names):
+    for place, name in enumerate(names, start=1):
         entrant, value = result["entrants"][name], entry["methods"][name]["auroc"]
         number = _FAMILIES.index(entrant["family"])
         ships = entrant["source"] == "shipped"
+        colour = "black" if ships else _COLOURS[number]
         axes.errorbar(
             [_adapt(result, name)],
             [value["estimate"]],
@@ -160,25 +179,28 @@ def cost(result: Figures) -> Figure | None:
                 [max(0.0, value["estimate"] - value["low"])],
                 [max(0.0, value["high"] - value["estimate"])],
             ],
-            color="black" if ships else _COLOURS[number],
+            color=colour,
+            linestyle="none",
             marker="*" if ships else _MARKERS[number],
-            markersize=10 if ships else 5,
+            markersize=9 if ships else 4,
             elinewidth=0.8,
+            label=f"{place}  {entrant['title']}",
         )
         axes.annotate(
-            entrant["title"] if entrant["source"] != "peer" else name,
+            str(place),
             (_adapt(result, name), value["estimate"]),
-            # Neighbours on the axis are named on different heights.
-            xytext=(4, (3, -9, 12, -18)[place % 4]),
+            xytext=(4, 3 if place % 2 else -8),
             textcoords="offset points",
-            color="black" if ships else _COLOURS[number],
-            fontsize=6.5,
+            color=colour,
+            fontsize=7,
         )
+    _stretch(axes)
     axes.set(
         xscale="log",
         xlabel="milliseconds to adapt to ten examples (logarithmic)",
         ylabel="AUROC, tasks that turn around, K = 5",
     )
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=6.5)
     return figure
 
 
