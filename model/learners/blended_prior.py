@@ -125,17 +125,14 @@ class BlendedPrior(PriorMixture):
         """The regression's logit (n,) of each example from all the others."""
         n = len(kernel)
         target = is_placeholder.to(kernel.dtype)
-        everything = torch.ones(1, n, dtype=torch.bool, device=kernel.device)
-        dual = dual_logistic(kernel[None], target[None], everything)[0]
         if n <= REFITTED:
             others = ~torch.eye(n, dtype=torch.bool, device=kernel.device)
-            refitted = dual_logistic(
-                kernel.expand(n, n, n), target.expand(n, n), others, dual.expand(n, n)
-            )
+            refitted = dual_logistic(kernel.expand(n, n, n), target.expand(n, n), others)
             return (kernel * refitted).sum(1).float()
         # One Newton step of the fit without i from the fit with it (Rad and Maleki 2020,
         # arXiv:1801.10243): f_i - (t_i - p_i) v_i / (1 - w_i v_i), v = diag((K^-1 + W)^-1).
-        f = kernel @ dual
+        everything = torch.ones(1, n, dtype=torch.bool, device=kernel.device)
+        f = kernel @ dual_logistic(kernel[None], target[None], everything)[0]
         p = torch.sigmoid(f)
         w = (p * (1 - p)).clamp_min(1e-12)
         inner = kernel + torch.diag(1 / w)  # (K^-1 + W)^-1 = K - K (K + W^-1)^-1 K

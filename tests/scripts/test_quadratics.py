@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 def _command(folder: Path, *more: str) -> list[str]:
     small = [
         "--epochs",
-        "3",
+        "6",
         "--batches",
         "2",
         "--functions",
@@ -57,6 +57,7 @@ def test_it_writes_a_page_with_every_optimiser_and_a_plot(tmp_path: Path) -> Non
     assert str(tmp_path) not in page
     ElementTree.parse(whole / "out" / "quadratics.svg")
 
+    # Long enough to be stopped on the way, then short: the epochs that are done count.
     process = subprocess.Popen(
         _command(parts), env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )

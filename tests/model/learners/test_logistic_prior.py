@@ -108,7 +108,8 @@ def test_the_learners_ten_steps_are_enough_in_single_precision(
         design = torch.nn.functional.pad(x @ a.T, (0, 1), value=1.0)
         best = fitted(design, y, prior, learner.log_variance.double().exp(), 60)
         expected = queries @ a.T @ best[:-1] + best[-1]
-    torch.testing.assert_close(got, expected, atol=2e-2, rtol=2e-3)
+    # Far from 0.5 a tenth of a logit says nothing: what is promised is the probability.
+    torch.testing.assert_close(got.sigmoid(), expected.sigmoid(), atol=2e-2, rtol=0)
 
 
 @given(n=st.integers(1, 9), seed=seeds)
