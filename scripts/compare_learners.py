@@ -272,7 +272,9 @@ def _command(args: argparse.Namespace) -> str:
 
 def _write(result: dict[str, Any], out: Path, stem: str, name: str) -> None:
     (out / "results").mkdir(parents=True, exist_ok=True)
-    text = json.dumps(_rounded(result), indent=1, allow_nan=False)
+    # The report is made from what the file holds, so that anybody can make it again.
+    result = _rounded(result)
+    text = json.dumps(result, indent=1, allow_nan=False)
     (out / "results" / name).write_text(text + "\n", encoding="utf-8")
     drawn = plots.draw_all(result, out / "images", stem)
     report = out / f"{stem}.md"

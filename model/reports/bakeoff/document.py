@@ -24,9 +24,10 @@ def fragment(result: Figures, plots: dict[str, str]) -> str:
         _how(result),
         "### Standing\n\nMeans over all conditions, both sorts weighing the same; least log loss "
         "first. Tasks that turn around without a real picture are not counted: nothing in them "
-        "says that they do. Costs are of ten examples and 32 queries on one thread; *ms to look* "
-        "is what each picture takes before any of that: the encoder, a hash, the checks, reading "
-        "words.",
+        "says that they do. Costs are of "
+        f"{result['costs']['support']} examples and {result['costs']['queries']} queries on one "
+        "thread; *ms to look* is what each picture takes before any of that: the encoder, a hash, "
+        "the checks, reading words.",
         tables.standing_table(result),
         _picture(
             plots, "cost", "AUROC of tasks that turn around at K = 5 against the time to adapt"

@@ -164,7 +164,7 @@ def training_table(result: Figures) -> str:
                 f"{record['parameters']:,}",
                 record["choice"],
                 ", ".join(f"{choice}: {_loss(loss)}" for choice, loss in tried.items()),
-                f"{losses[0]:.3f} → {losses[-1]:.3f}" if losses else "",
+                f"{_loss(losses[0])} → {_loss(losses[-1])}" if losses else "",
                 f"{record['seconds']:.0f}" if losses else "",
             ]
         )
