@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from model.episodes import EpisodeSampler, Traits
+from model.episodes import EpisodeSampler, Shots, Traits
+from model.errors import EpisodeError
 from model.holdout import position
 from model.learners.prior_mixture import PriorMixture
 from model.training.config import LearnerStageConfig
@@ -56,9 +57,12 @@ def fit_stacking(
 ) -> None:
     """Fit the combiner, and put it into ``learner`` and into the learners of the folds.
 
-    Raises:
-        EpisodeError: a fold has too few pictures for any task.
+    A fold that has too few pictures for any task is passed over; where that is all of them, the
+    combiner stays as the outer loop left it.
     """
+    left_out = [part for part in left_out if _has_tasks(part, config)]
+    if not left_out:
+        return
     combiner = learner.combiner()
     for part in left_out:
         part.learner.requires_grad_(False)
@@ -81,3 +85,12 @@ def fit_stacking(
             torch.autograd.backward(task_losses(part.learner, embeddings, batch).sum())
         nn.utils.clip_grad_norm_(parameters, 1.0 * config.tasks)
         optimiser.step()
+
+
+def _has_tasks(part: LeftOut, config: LearnerStageConfig) -> bool:
+    """Whether any ordinary task can be drawn; those that turn around fall back to one."""
+    try:
+        sampler = EpisodeSampler(part.traits, queries=config.queries)
+    except EpisodeError:  # one sort of pictures only
+        return False
+    return bool(sampler.subjects("ordinary", Shots(0, 0)))

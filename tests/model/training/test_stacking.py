@@ -71,3 +71,14 @@ def test_a_prior_that_is_wrong_elsewhere_is_trusted_less() -> None:
     changed = {key for key, value in learner.state_dict().items() if not value.equal(before[key])}
     assert changed
     assert all(key.startswith(("trust.", "calibrate.")) for key in changed)
+
+
+def test_folds_without_tasks_change_nothing() -> None:
+    part = left_out(0)
+    alone = LeftOut(part.learner, part.embeddings[:8], [Traits(True, "", "text", "")] * 8)
+    learner = BlendedPrior(DIM, 2)
+    before = {key: value.clone() for key, value in learner.state_dict().items()}
+    fit_stacking(learner, [alone], LearnerStageConfig(stacking_steps=5), seed=0)
+    assert all(value.equal(before[key]) for key, value in learner.state_dict().items())
+    fit_stacking(learner, [alone, part], LearnerStageConfig(stacking_steps=2, queries=6), seed=0)
+    assert not all(value.equal(before[key]) for key, value in learner.state_dict().items())
