@@ -51,6 +51,7 @@ from model.reports.bakeoff.lineup import (
 from model.reports.bakeoff.material import first, of_pool, of_views
 from model.reports.bakeoff.run import Settings, measure
 from model.reports.bakeoff.training import Budget
+from model.reports.bars import Bars
 from model.reports.drawn import Wanted, draw_items
 from model.reports.features import FeatureStore, embed_all, encoder_key
 from model.reports.peers.evidence import originals
@@ -124,7 +125,7 @@ def _compare(args: argparse.Namespace) -> None:
     encoder = Encoder(net, card.image_size, device)
     pool, files = _pool(args, card.image_size)
     budget = Budget(steps=args.steps, tasks=args.tasks)
-    with _Bars() as bars:
+    with Bars() as bars:
         features, key, look_ms = _embeddings(pool, encoder, card.sha256, args, bars)
         material = of_pool(pool, features)
         if args.views:
@@ -182,7 +183,7 @@ def _pool(args: argparse.Namespace, image_size: int) -> tuple[Pool, dict[str, Pa
     if args.fonts or args.icons:
         resources = load_resources(args.fonts, args.icons, [])
     wanted = Wanted(_DRAWN_SEED + args.seed, args.drawn, args.drawn, image_size)
-    with _Bars() as bars:
+    with Bars() as bars:
         drawn: list[Item] = draw_items(
             resources, wanted, args.cache, lambda done, total: bars.tell("drawing", done, total)
         )
@@ -190,7 +191,7 @@ def _pool(args: argparse.Namespace, image_size: int) -> tuple[Pool, dict[str, Pa
 
 
 def _embeddings(
-    pool: Pool, encoder: Encoder, sha256: str, args: argparse.Namespace, bars: _Bars
+    pool: Pool, encoder: Encoder, sha256: str, args: argparse.Namespace, bars: Bars
 ) -> tuple[np.ndarray, str, float]:
     key = encoder_key(sha256, encoder)
     with FeatureStore(args.cache / "features.sqlite") as store:
@@ -209,30 +210,6 @@ def _records(
         "views": views,
         "learners": {name: one.record for name, one in trained.items()},
     }
-
-
-class _Bars:
-    """One progress bar after the other, as the measurement tells what it is doing."""
-
-    def __init__(self) -> None:
-        self._bar: tqdm[Any] | None = None
-        self._what = ""
-
-    def __enter__(self) -> _Bars:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def tell(self, what: str, done: int, total: int) -> None:
-        """Move on; another name begins another bar."""
-        if self._bar is None or what != self._what:
-            if self._bar is not None:
-                self._bar.close()
-            self._what = what
-            self._bar = tqdm(desc=what, total=total, smoothing=0.05, mininterval=0.5)
-        self._bar.update(done - self._bar.n)
 
 
 def _about(

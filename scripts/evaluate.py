@@ -33,6 +33,7 @@ from model.encoder import Encoder, choose_device
 from model.errors import StandinError
 from model.imagenet import BACKBONE, SHA256, imagenet_encoder
 from model.reports import document, plots
+from model.reports.bars import Bars
 from model.reports.drawn import Wanted, draw_items
 from model.reports.methods import Candidate
 from model.reports.pool import Item, collect, sides
@@ -96,7 +97,7 @@ def _evaluate(args: argparse.Namespace) -> None:
         tuning_episodes=args.tuning_episodes,
         workers=args.threads,
     )
-    with _Bars() as bars:
+    with Bars() as bars:
         result = measure(items, candidates, settings, bars.tell)
     out: Path = args.out
     name = f"accuracy-{candidates[0].name}-{candidates[0].encoder.precision}"
@@ -143,35 +144,11 @@ def _items(args: argparse.Namespace, image_size: int) -> list[Item]:
             training=0 if data else args.drawn,
             image_size=image_size,
         )
-        with _Bars() as bars:
+        with Bars() as bars:
             items += draw_items(
                 resources, wanted, args.cache, lambda done, total: bars.tell("drawing", done, total)
             )
     return items
-
-
-class _Bars:
-    """One progress bar after the other, as the measurement tells what it is doing."""
-
-    def __init__(self) -> None:
-        self._bar: tqdm[Any] | None = None
-        self._what = ""
-
-    def __enter__(self) -> _Bars:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def tell(self, what: str, done: int, total: int) -> None:
-        """Move on; another name begins another bar."""
-        if self._bar is None or what != self._what:
-            if self._bar is not None:
-                self._bar.close()
-            self._what = what
-            self._bar = tqdm(desc=what, total=total, smoothing=0.05, mininterval=0.5)
-        self._bar.update(done - self._bar.n)
 
 
 def _about(
