@@ -94,7 +94,9 @@ class LearnerStage:
         start = principal_components(features, self.net.dim)
         untrained = copy.deepcopy(self.learner)
         features = features.to(self.device)
-        whole = Fit(start.to(self.device), self.learner.to(self.device), "learner")
+        # A copy: the folds begin where this fit began, not where it ends.
+        trained = copy.deepcopy(start).to(self.device)
+        whole = Fit(trained, self.learner.to(self.device), "learner")
         self.net.projection = whole.projection
         self._train(whole, features, labels)
         if self.config.stacking_steps:
