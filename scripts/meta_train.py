@@ -44,7 +44,7 @@ from model.training.sources import Source
 from model.training.views import Views, build_views
 from model.weights import save
 
-VERSION = "2"
+VERSION = "3"
 PRIORS: dict[str, type[PriorMixture]] = {k.name: k for k in (BlendedPrior, PriorMixture)}
 SAMPLES = Path(__file__).parents[1] / "docs" / "samples" / "hoodies" / "real"
 
