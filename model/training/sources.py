@@ -119,6 +119,15 @@ class Source:
         Raises:
             PictureError: a real picture cannot be read.
         """
+        image, label = self.picture(sort, index, number)
+        return letterbox(image, self.image_size), label
+
+    def picture(self, sort: str, index: int, number: int) -> tuple[Image.Image, ViewLabel]:
+        """The same view before it is letterboxed, in the shape that a shop would serve.
+
+        Raises:
+            PictureError: a real picture cannot be read.
+        """
         salt = ("record", "standin", "product", "drawing", "tiny").index(sort)
         rng = np.random.default_rng([self.seed, salt, index, number])
         if sort == "record":
@@ -129,15 +138,15 @@ class Source:
 
     def _real(
         self, record: Record, number: int, rng: np.random.Generator
-    ) -> tuple[NDArray[np.uint8], ViewLabel]:
+    ) -> tuple[Image.Image, ViewLabel]:
         image = decode_image(record.path.read_bytes(), self.image_size)
         if number > 0:  # the first view is the picture as it is
             if rng.random() < 0.5 and not _has_words(record):
                 image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
             image = degrade(image, rng)
-        return letterbox(image, self.image_size), _label(record)
+        return image, _label(record)
 
-    def _tiny(self, index: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], ViewLabel]:
+    def _tiny(self, index: int, rng: np.random.Generator) -> tuple[Image.Image, ViewLabel]:
         """A thumbnail, enlarged again by letterboxing; two in three are products."""
         wanted = [
             record
@@ -153,11 +162,11 @@ class Source:
             image = image.convert("L").convert("RGB")
         if rng.random() < 0.35:
             image = ImageOps.invert(image)
-        return letterbox(image, self.image_size), _label(record)
+        return image, _label(record)
 
     def _drawn(
         self, sort: str, index: int, rng: np.random.Generator
-    ) -> tuple[NDArray[np.uint8], ViewLabel]:
+    ) -> tuple[Image.Image, ViewLabel]:
         if sort == "standin":
             drawn = draw(_KINDS[index % len(_KINDS)], rng, self.resources)
             look = _LOOK_OF_KIND.get(drawn.kind, "")
@@ -172,7 +181,7 @@ class Source:
             look, fine = family, f"product:drawn {family}"
             category = LETTERING if family == "lettering" else ""
         image = degrade(drawn.image, rng) if rng.random() < 0.7 else drawn.image
-        return letterbox(image, self.image_size), ViewLabel(
+        return image, ViewLabel(
             is_standin=not drawn.is_product,
             category=category,
             kind="" if drawn.is_product else drawn.kind,

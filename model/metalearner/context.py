@@ -1,0 +1,93 @@
+"""What is known of a category before its next picture is looked at.
+
+How far an expert is to be believed in a category shows in how it does on that category's own
+examples: each is answered by the head of all the others (leave-one-out) and by the head of no
+examples at all. An expert whose base head fails on the examples and whose adapted head does not is
+in a category that turns the looks around.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.learners.base import Learner
+
+ADAPTED = ("statistics", "words", "visual")
+"""The experts with a head of their own; sameness reads the examples themselves."""
+CONTEXT = (
+    "log_placeholder",
+    "log_real",
+    "both",
+    "one_sided",
+    *(f"{name}_left_out" for name in ADAPTED),
+    *(f"{name}_base" for name in ADAPTED),
+)
+"""Names of a context's numbers."""
+# A skill of -3 says "wrong and sure"; how much more wrong tells nothing more.
+_WORST = -3.0
+
+
+def skill(probability: NDArray[np.float32], is_placeholder: NDArray[np.bool_]) -> float:
+    """How much better than a coin: 1 - (mean log loss) / log 2, in [-3, 1]; 0 for no examples.
+
+    Args:
+        probability: shape (n,), of being a placeholder, inside (0, 1).
+        is_placeholder: shape (n,).
+    """
+    if not len(is_placeholder):
+        return 0.0
+    right = np.where(is_placeholder, probability, 1 - probability)
+    return max(_WORST, 1 + float(np.log(right).mean()) / math.log(2))
+
+
+def describe(
+    learners: Mapping[str, Learner], support: Mapping[str, Tensor], is_placeholder: Tensor
+) -> NDArray[np.float32]:
+    """Context (C,) of one category, float32.
+
+    Args:
+        learners: of each of ``ADAPTED``.
+        support: each one's signals of the examples, shape (n, d_e); n may be 0.
+        is_placeholder: shape (n,), bool.
+    """
+    positive = int(is_placeholder.sum())
+    negative = len(is_placeholder) - positive
+    both = positive > 0 and negative > 0
+    found = [
+        math.log1p(positive),
+        math.log1p(negative),
+        float(both),
+        float((positive > 0) != (negative > 0)),
+    ]
+    truth = is_placeholder.numpy()
+    left_out, base = [], []
+    for name in ADAPTED:
+        learner, x = learners[name], support[name]
+        if not len(truth):
+            left_out.append(0.0)
+            base.append(0.0)
+            continue
+        nothing = learner.adapt(x[:0], is_placeholder[:0])
+        base.append(skill(learner.score(nothing, x).numpy(), truth))
+        # With one label only, the others of a label say little about it but its name.
+        known = both and len(truth) > 2
+        left_out.append(
+            skill(learner.leave_one_out(x, is_placeholder).numpy(), truth) if known else 0.0
+        )
+    return np.array([*found, *left_out, *base], dtype=np.float32)
+
+
+def context_bucket(context: NDArray[np.float32]) -> NDArray[np.int8]:
+    """Coarse state (n,) of contexts (n, C): 0 no examples, 1 one label only, 2 both labels and
+    fewer than three of one of them, 3 more; 4 where the base head of the pictures fails."""
+    rarer = np.minimum(context[:, 0], context[:, 1])
+    bucket = np.where(rarer >= math.log1p(3) - 1e-6, 3, 2)
+    bucket = np.where(context[:, CONTEXT.index("one_sided")] > 0, 1, bucket)
+    bucket = np.where(context[:, :2].sum(1) == 0, 0, bucket)
+    turned = (bucket >= 2) & (context[:, CONTEXT.index("visual_base")] < 0)
+    return np.where(turned, 4, bucket).astype(np.int8)
