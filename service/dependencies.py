@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.errors import ClientGone, DeadlinePassed, FieldError, InvalidFields
 from service.runtime import Parts, Runtime
-from service.schemas import SLUG
+from service.schemas.base import SLUG
 
 T = TypeVar("T")
 # One tenant until keys name others; every table carries it already.

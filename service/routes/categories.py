@@ -10,7 +10,7 @@ from service import problems
 from service.bodies import read_json
 from service.dependencies import AllParts, IfMatch, PageQuery, Slug, Tenant
 from service.openapi import ALWAYS, WITH_BODY, answer, json_body, refusals
-from service.schemas import CategoryIn, CategoryOut, CategoryPage
+from service.schemas.categories import CategoryIn, CategoryOut, CategoryPage
 
 router = APIRouter(prefix="/v1", tags=["categories"])
 EXAMPLE = {

@@ -26,16 +26,15 @@ from service.idempotency import Promise, fingerprint, once, parse_key
 from service.learning import Labelled, prepare
 from service.openapi import ALWAYS, WITH_BODY, answer, json_body, picture_body, refusals
 from service.routes.categories import EXAMPLE as CATEGORY
-from service.schemas import (
+from service.schemas.base import ExampleCounts, Quality
+from service.schemas.categories import CategoryOut
+from service.schemas.examples import (
     AdaptationOut,
-    CategoryOut,
-    ExampleCounts,
     ExampleIn,
     ExampleOut,
     ExamplePage,
     ExamplesIn,
     LabelIn,
-    Quality,
     rejected_of,
 )
 from service.store import Change, Label, StoredAnswer

@@ -8,7 +8,7 @@ from service import problems
 from service.dependencies import AnyRuntime
 from service.metrics import CONTENT_TYPE
 from service.openapi import answer, refusals
-from service.schemas import Alive, Ready
+from service.schemas.health import Alive, Ready
 
 router = APIRouter(tags=["health"])
 

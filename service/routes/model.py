@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from service.dependencies import AllParts
 from service.openapi import ALWAYS, answer, refusals
-from service.schemas import ModelOut
+from service.schemas.model import ModelOut
 
 router = APIRouter(prefix="/v1", tags=["model"])
 EXAMPLE = {

@@ -12,14 +12,9 @@ from service.dependencies import AllParts, Tenant, while_connected
 from service.errors import FetchingIsOff, FieldError, InvalidFields, RequestTooLarge
 from service.openapi import ALWAYS, WITH_BODY, answer, picture_body, refusals
 from service.routes.examples import PIXEL
-from service.schemas import (
-    CategoryName,
-    ModelName,
-    ScoreIn,
-    ScoreItemIn,
-    ScoresOut,
-    result_of,
-)
+from service.schemas.base import CategoryName
+from service.schemas.model import ModelName
+from service.schemas.scores import ScoreIn, ScoreItemIn, ScoresOut, result_of
 from service.scoring import Item
 
 router = APIRouter(prefix="/v1", tags=["score"])

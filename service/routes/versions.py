@@ -12,7 +12,7 @@ from service.bodies import read_json
 from service.dependencies import AllParts, IdempotencyKey, IfMatch, Slug, Tenant
 from service.idempotency import Promise, fingerprint, once, parse_key
 from service.openapi import ALWAYS, answer, refusals
-from service.schemas import Nothing, VersionList, VersionOut
+from service.schemas.versions import Nothing, VersionList, VersionOut
 from service.store import StoredAnswer, Version
 
 router = APIRouter(prefix="/v1", tags=["versions"])
