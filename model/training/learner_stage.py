@@ -19,13 +19,13 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.encoder import EncoderNet
 from model.episodes import EpisodeSampler
 from model.errors import SupportError
 from model.learners.blended_prior import BlendedPrior
@@ -43,6 +43,16 @@ from model.training.validation import validate, validation_views
 from model.training.zero_shot import fit_zero_shot
 
 STAGE = "learner"
+
+
+class Projects(Protocol):
+    """What the stage asks of a network: the width of its embedding, and the last step to it."""
+
+    dim: int
+    projection: nn.Module
+
+    def embed_pooled(self, pooled: Tensor) -> Tensor:
+        """Features (n, f) to embeddings (n, dim), rows of unit length."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,7 @@ class LearnerStage:
         labels: of the same views; each is used as its role says.
     """
 
-    net: EncoderNet
+    net: Projects
     learner: PriorMixture
     features: Tensor
     labels: Sequence[ViewLabel]
