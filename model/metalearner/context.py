@@ -46,39 +46,35 @@ def skill(probability: NDArray[np.float32], is_placeholder: NDArray[np.bool_]) -
 
 
 def describe(
-    learners: Mapping[str, Learner], support: Mapping[str, Tensor], is_placeholder: Tensor
+    learners: Mapping[str, Learner],
+    support: Mapping[str, tuple[Tensor, Tensor]],
+    is_placeholder: NDArray[np.bool_],
 ) -> NDArray[np.float32]:
     """Context (C,) of one category, float32.
 
     Args:
         learners: of each of ``ADAPTED``.
-        support: each one's signals of the examples, shape (n, d_e); n may be 0.
-        is_placeholder: shape (n,), bool.
+        support: what each of them could see of the examples: embeddings (n_e, d_e) and their
+            labels (n_e,), bool; n_e may be 0.
+        is_placeholder: labels (n,) of all examples.
     """
     positive = int(is_placeholder.sum())
     negative = len(is_placeholder) - positive
-    both = positive > 0 and negative > 0
     found = [
         math.log1p(positive),
         math.log1p(negative),
-        float(both),
+        float(positive > 0 and negative > 0),
         float((positive > 0) != (negative > 0)),
     ]
-    truth = is_placeholder.numpy()
     left_out, base = [], []
     for name in ADAPTED:
-        learner, x = learners[name], support[name]
-        if not len(truth):
-            left_out.append(0.0)
-            base.append(0.0)
-            continue
-        nothing = learner.adapt(x[:0], is_placeholder[:0])
+        learner, (x, y) = learners[name], support[name]
+        truth = y.numpy()
+        nothing = learner.adapt(x[:0], y[:0])
         base.append(skill(learner.score(nothing, x).numpy(), truth))
         # With one label only, the others of a label say little about it but its name.
-        known = both and len(truth) > 2
-        left_out.append(
-            skill(learner.leave_one_out(x, is_placeholder).numpy(), truth) if known else 0.0
-        )
+        known = len(truth) > 2 and truth.any() and not truth.all()
+        left_out.append(skill(learner.leave_one_out(x, y).numpy(), truth) if known else 0.0)
     return np.array([*found, *left_out, *base], dtype=np.float32)
 
 

@@ -1,0 +1,58 @@
+"""What one category has taught its experts: a frozen value, a few kilobytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from model.errors import WeightsError
+
+_COUNTS = "examples"
+_CONTEXT = "context"
+
+
+@dataclass(frozen=True, eq=False)
+class CategoryState:
+    """Heads of the experts that have one, and the category's context.
+
+    Attributes:
+        heads: by expert, the state (s_e,) of its learner.
+        context: shape (C,), see ``model.metalearner.context``.
+        placeholder, real: how many examples of each label it was made from.
+    """
+
+    heads: Mapping[str, Tensor]
+    context: NDArray[np.float32]
+    placeholder: int
+    real: int
+
+    def to_bytes(self) -> bytes:
+        """As safetensors: self-describing, checked when read, never executed."""
+        tensors = {f"head.{name}": head.contiguous() for name, head in self.heads.items()}
+        tensors[_CONTEXT] = torch.from_numpy(self.context)
+        tensors[_COUNTS] = torch.tensor([self.placeholder, self.real])
+        return save_tensors(tensors)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> CategoryState:
+        """Read what :meth:`to_bytes` wrote.
+
+        Raises:
+            WeightsError: the bytes are no category's state.
+        """
+        try:
+            tensors = load_tensors(data)
+            placeholder, real = tensors.pop(_COUNTS).tolist()
+            context = tensors.pop(_CONTEXT).numpy()
+        except (SafetensorError, ValueError, KeyError) as error:
+            raise WeightsError(f"these {len(data)} bytes are no category's state") from error
+        heads = {name.removeprefix("head."): head for name, head in tensors.items()}
+        return cls(heads, context, int(placeholder), int(real))

@@ -1,0 +1,115 @@
+"""The experts side by side: adapted together, asked together or one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from model.experts import EXPERTS
+from model.experts.category import CategoryState
+from model.experts.signal_expert import SignalExpert
+from model.experts.signals import Signals
+from model.learners.base import Learner
+from model.metalearner.context import ADAPTED, describe
+
+
+class Panel(nn.Module):
+    """The experts that adapt through a few-shot learner: statistics, words and the visual head.
+
+    Sameness needs no head: it reads the examples themselves (``model.experts.sameness``).
+
+    Args:
+        statistics, words: each a scale, a rotation and a learner.
+        visual: the released learner, over the encoder's embeddings.
+    """
+
+    def __init__(self, statistics: SignalExpert, words: SignalExpert, visual: Learner) -> None:
+        super().__init__()
+        self.statistics = statistics
+        self.words = words
+        self._visual = visual
+
+    @property
+    def learners(self) -> Mapping[str, Learner]:
+        """By expert."""
+        return {
+            "statistics": self.statistics.learner,
+            "words": self.words.learner,
+            "visual": self._visual,
+        }
+
+    def sees(self, signals: Signals) -> dict[str, tuple[Tensor, Tensor]]:
+        """Of each expert the embeddings (n, d_e), and which pictures it has something to say of.
+
+        The reader has nothing to say where there is no lettering.
+        """
+        return {
+            "statistics": (
+                self.statistics.embed(torch.from_numpy(signals.statistics)),
+                torch.ones(len(signals), dtype=torch.bool),
+            ),
+            "words": (
+                self.words.embed(torch.from_numpy(signals.words)),
+                torch.from_numpy(signals.read & (signals.lettering > 0)),
+            ),
+            "visual": (torch.from_numpy(signals.visual), torch.from_numpy(signals.embedded)),
+        }
+
+    def adapt(self, support: Signals, is_placeholder: NDArray[np.bool_]) -> CategoryState:
+        """What one category teaches; no examples give the base model.
+
+        Args:
+            support: of n examples, n may be 0.
+            is_placeholder: shape (n,).
+        Raises:
+            SupportError: the shapes do not belong together, or a value is not finite.
+        """
+        labels = torch.from_numpy(is_placeholder)
+        usable = {
+            name: (x[mask], labels[mask]) for name, (x, mask) in self.sees(support).items()
+        }
+        learners = self.learners
+        return CategoryState(
+            heads={name: learners[name].adapt(x, y).state for name, (x, y) in usable.items()},
+            context=describe(learners, usable, is_placeholder),
+            placeholder=int(is_placeholder.sum()),
+            real=int((~is_placeholder).sum()),
+        )
+
+    def logits(
+        self,
+        states: Sequence[CategoryState],
+        of: Int[np.ndarray, " q"],
+        seen: Mapping[str, tuple[Tensor, Tensor]],
+        rows: Int[np.ndarray, " q"],
+        asked: Sequence[str] = ADAPTED,
+    ) -> tuple[Float[Tensor, "q e"], Bool[Tensor, "q e"]]:
+        """Log odds of each expert, for question i about picture ``rows[i]`` in category
+        ``states[of[i]]``; sameness' column stays empty.
+
+        Args:
+            seen: from :meth:`sees`.
+            asked: the experts to ask.
+        Returns:
+            Logits, 0 where an expert abstains, and whether it answered.
+        """
+        logits = torch.zeros(len(rows), len(EXPERTS))
+        answered = torch.zeros(len(rows), len(EXPERTS), dtype=torch.bool)
+        learners, picked, category = self.learners, torch.from_numpy(rows), torch.from_numpy(of)
+        for name in asked:
+            x, mask = seen[name]
+            able = mask[picked]
+            if not bool(able.any()):
+                continue
+            heads = torch.stack([state.heads[name] for state in states])
+            with torch.no_grad():
+                said = learners[name].score_many(heads[category[able]], x[picked[able]])
+            column = EXPERTS.index(name)
+            logits[able, column] = torch.logit(said)
+            answered[able, column] = True
+        return logits, answered

@@ -1,0 +1,113 @@
+"""What the experts saw of some pictures, once for all categories, and its bytes for a store."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import SupportError
+
+_FORMAT = 1
+_HEADER = struct.Struct("<BBHH")  # format, flags, numbers of statistics, numbers of words
+_READ = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Signals:
+    """Signals of n pictures; what was not computed is said to be so, and its row is 0.
+
+    Attributes:
+        statistics: shape (n, s), float32.
+        hashes: shape (n,), uint64: the perceptual hash.
+        read: shape (n,), bool: whether the reader looked at the picture.
+        words: shape (n, w), float32, rows of unit length where read.
+        lettering: shape (n,), float32: log odds that there is lettering at all, where read.
+        embedded: shape (n,), bool: whether the encoder did.
+        visual: shape (n, d), float32, rows of unit length where embedded.
+    """
+
+    statistics: NDArray[np.float32]
+    hashes: NDArray[np.uint64]
+    read: NDArray[np.bool_]
+    words: NDArray[np.float32]
+    lettering: NDArray[np.float32]
+    embedded: NDArray[np.bool_]
+    visual: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        counts = {field.name: len(getattr(self, field.name)) for field in fields(self)}
+        if len(set(counts.values())) != 1:
+            raise SupportError(f"every signal needs one row a picture, got {counts}")
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_] | slice) -> Signals:
+        """Signals of some pictures, by position or mask."""
+        return Signals(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+    @staticmethod
+    def concatenated(parts: Sequence[Signals]) -> Signals:
+        """One after the other.
+
+        Raises:
+            SupportError: nothing to concatenate.
+        """
+        if not parts:
+            raise SupportError("there are no signals to concatenate")
+        return Signals(
+            **{
+                field.name: np.concatenate([getattr(part, field.name) for part in parts])
+                for field in fields(Signals)
+            }
+        )
+
+    def packed(self, row: int) -> bytes:
+        """One picture's signals but for the embedding, which a store keeps by itself.
+
+        Little-endian: format (1 byte), flags (1), two widths (2 each), hash (8), statistics in
+        half precision, and where the picture was read lettering and words in half precision.
+        """
+        flags = _READ if self.read[row] else 0
+        widths = (self.statistics.shape[1], self.words.shape[1] if flags else 0)
+        parts = [self.hashes[row : row + 1].astype("<u8"), self.statistics[row].astype("<f2")]
+        if flags:
+            parts += [self.lettering[row : row + 1].astype("<f2"), self.words[row].astype("<f2")]
+        return _HEADER.pack(_FORMAT, flags, *widths) + b"".join(part.tobytes() for part in parts)
+
+
+def unpack(
+    data: bytes, visual: NDArray[np.float32] | None, widths: tuple[int, int, int]
+) -> Signals | None:
+    """Signals of one picture from :meth:`Signals.packed` and its embedding.
+
+    Args:
+        visual: shape (d,); None where the picture was not embedded.
+        widths: s, w and d as they are now.
+    Returns:
+        None where the bytes are of another format or of other widths: an expert was changed since,
+        and what it saw then means nothing now.
+    """
+    s, w, d = widths
+    if len(data) < _HEADER.size:
+        return None
+    kind, flags, statistics, words = _HEADER.unpack_from(data)
+    read = bool(flags & _READ)
+    size = _HEADER.size + 8 + 2 * statistics + (2 + 2 * words if read else 0)
+    if kind != _FORMAT or statistics != s or (read and words != w) or len(data) != size:
+        return None
+    rest = data[_HEADER.size :]
+    half = np.frombuffer(rest[8:], "<f2").astype(np.float32)
+    return Signals(
+        statistics=half[None, :s],
+        hashes=np.frombuffer(rest[:8], "<u8").astype(np.uint64),
+        read=np.array([read]),
+        lettering=half[s : s + 1] if read else np.zeros(1, np.float32),
+        words=half[None, s + 1 :] if read else np.zeros((1, w), np.float32),
+        embedded=np.array([visual is not None]),
+        visual=np.zeros((1, d), np.float32) if visual is None else visual[None].astype(np.float32),
+    )
