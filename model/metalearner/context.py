@@ -78,12 +78,9 @@ def describe(
     return np.array([*found, *left_out, *base], dtype=np.float32)
 
 
-def context_bucket(context: NDArray[np.float32]) -> NDArray[np.int8]:
-    """Coarse state (n,) of contexts (n, C): 0 no examples, 1 one label only, 2 both labels and
-    fewer than three of one of them, 3 more; 4 where the base head of the pictures fails."""
-    rarer = np.minimum(context[:, 0], context[:, 1])
-    bucket = np.where(rarer >= math.log1p(3) - 1e-6, 3, 2)
-    bucket = np.where(context[:, CONTEXT.index("one_sided")] > 0, 1, bucket)
-    bucket = np.where(context[:, :2].sum(1) == 0, 0, bucket)
-    turned = (bucket >= 2) & (context[:, CONTEXT.index("visual_base")] < 0)
-    return np.where(turned, 4, bucket).astype(np.int8)
+def record(context: NDArray[np.float32]) -> NDArray[np.float32]:
+    """From contexts (n, C), how much worse the adapted visual head is than the base on the
+    category's examples: (n,), mean log loss in nats; 0 where it is not known."""
+    left_out, base = (context[:, CONTEXT.index(f"visual_{what}")] for what in ("left_out", "base"))
+    worse: NDArray[np.float32] = np.where(left_out == 0, 0, (base - left_out) * math.log(2))
+    return worse.astype(np.float32)
