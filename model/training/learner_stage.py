@@ -86,8 +86,12 @@ class LearnerStage:
     device: torch.device
     progress: Callable[[int, int, str], None] = lambda step, total, text: None
 
-    def run(self) -> None:
+    def run(self) -> list[Fit]:
         """Train, going on from the checkpoints in the folder, and fit what is fitted afterwards.
+
+        Returns:
+            A fit for each fold, whole like the one that is trained in place, but a stranger to the
+            fold; none without stacking. What stands above the learner can be trained on those.
 
         Raises:
             SupportError: more numbers are to stay fixed than the embedding has.
@@ -109,10 +113,20 @@ class LearnerStage:
         whole = Fit(trained, self.learner.to(self.device), "learner")
         self.net.projection = whole.projection
         self._train(whole, features, labels)
+        folds: list[Fit] = []
         if self.config.stacking_steps:
-            self._stack(start, untrained, features, labels)
+            folds = self._stack(start, untrained, features, labels)
+        self._finish(whole, features, labels)
+        for number, fold in enumerate(folds):
+            kept = [i for i, v in enumerate(labels) if fold_of(v) != number]
+            self._finish(fold, features[kept], [labels[i] for i in kept])
+        Journal(self.folder / "log.jsonl").write("released", self.config.steps, self._validate())
+        return folds
+
+    def _finish(self, fit: Fit, features: Tensor, labels: Sequence[ViewLabel]) -> None:
+        """What no outer loop trains: the zero-shot head, and the doubt of the next shop."""
         with torch.no_grad():
-            embeddings = self.net.embed_pooled(features).cpu()
+            embeddings = functional.normalize(fit.projection(features), dim=1).cpu()
         head = fit_zero_shot(
             embeddings,
             labels,
@@ -120,10 +134,9 @@ class LearnerStage:
             self.config.zero_shot_penalty,
             self.config.zero_shot_frequency,
         )
-        self.learner.cpu().set_zero_shot(head)
-        if isinstance(self.learner, BlendedPrior):
-            self.learner.doubt = self.config.doubt
-        Journal(self.folder / "log.jsonl").write("released", self.config.steps, self._validate())
+        fit.learner.cpu().set_zero_shot(head)
+        if isinstance(fit.learner, BlendedPrior):
+            fit.learner.doubt = self.config.doubt
 
     def _stack(
         self,
@@ -131,9 +144,10 @@ class LearnerStage:
         untrained: PriorMixture,
         features: Tensor,
         labels: Sequence[ViewLabel],
-    ) -> None:
+    ) -> list[Fit]:
         """Fit trust and calibration to categories that the priors beside them have not seen."""
         left_out: list[LeftOut] = []
+        fits: list[Fit] = []
         for fold in range(FOLDS):
             fit = Fit(copy.deepcopy(start), copy.deepcopy(untrained), f"fold{fold}")
             fit.projection.to(self.device)
@@ -144,7 +158,9 @@ class LearnerStage:
             with torch.no_grad():
                 embeddings = functional.normalize(fit.projection(features[own]), dim=1)
             left_out.append(LeftOut(fit.learner, embeddings, [labels[i].traits for i in own]))
+            fits.append(fit)
         fit_stacking(self.learner, left_out, self.config, self.seed)
+        return fits
 
     def _train(self, fit: Fit, features: Tensor, labels: Sequence[ViewLabel]) -> None:
         config = self.config
