@@ -11,16 +11,12 @@ Without --data it trains on drawn pictures alone.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import io
-import json
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -29,23 +25,22 @@ from tqdm import tqdm
 
 from model.card import TrainingSource
 from model.data import Record, load_manifest
-from model.encoder import EncoderNet, choose_device
+from model.encoder import choose_device
 from model.errors import ManifestError, StandinError
 from model.imagenet import imagenet_encoder
 from model.learners.blended_prior import BlendedPrior
 from model.learners.prior_mixture import PriorMixture
-from model.standins import KINDS, Resources, builtin_resources, draw, load_resources
+from model.standins import KINDS, builtin_resources, draw
 from model.training.config import TrainConfig, load_config
 from model.training.curves import plot_curves
-from model.training.encoder_stage import EncoderStage, interpolated, pool_views
+from model.training.encoder_stage import EncoderStage, interpolated
 from model.training.journal import Journal
 from model.training.learner_stage import LearnerStage
-from model.training.sources import Source
+from model.training.run import PRIORS, fingerprints, initialise, pooled_features, source_of
 from model.training.views import Views, build_views
 from model.weights import save
 
 VERSION = "3"
-PRIORS: dict[str, type[PriorMixture]] = {k.name: k for k in (BlendedPrior, PriorMixture)}
 SAMPLES = Path(__file__).parents[1] / "docs" / "samples" / "hoodies" / "real"
 
 
@@ -90,29 +85,23 @@ def _train(args: argparse.Namespace) -> Path:
     device = choose_device(args.device)
     torch.set_num_threads(args.threads)
     records = [record for folder in args.data for record in load_manifest(folder)]
-    marks = _fingerprints(config, records, args.fonts, args.icons)
+    marks = fingerprints(config, records, args.fonts, args.icons)
     work: Path = args.work
     stage = config.encoder_stage
     original = imagenet_encoder(stage.dim, config.encoder.backbone)
-    source = Source(
-        records=records,
-        resources=_resources(args, records),
-        counts=config.views,
-        seed=config.seed,
-        image_size=config.encoder.image_size,
-    )
+    source = source_of(config, records, args.fonts, args.icons)
     with _bar("views") as tell:
         views = build_views(
             source,
             original,
             config.encoder.frozen_blocks,
-            work / f"views-{marks.views[:12]}",
+            marks.views_folder(work),
             workers=args.workers,
             device=device,
             progress=lambda done, total: tell(done, total, ""),
         )
     net = imagenet_encoder(stage.dim, config.encoder.backbone)
-    learner = _initialise(net, config, stage.dim)
+    learner = initialise(net, config, stage.dim)
     with _bar("encoder") as tell:
         EncoderStage(
             net=net,
@@ -131,8 +120,9 @@ def _train(args: argparse.Namespace) -> Path:
     net = interpolated(
         config.encoder.backbone, config.encoder.dim, net, original, stage.interpolate
     ).to(device)
-    learner = _initialise(net, config, config.encoder.dim)
-    features = _features(net, views, config, work, marks.features, device)
+    learner = initialise(net, config, config.encoder.dim)
+    with _bar("features") as tell:
+        features = pooled_features(net, views, config, work, marks.features, device, tell)
     with _bar("learner") as tell:
         LearnerStage(
             net=net,
@@ -164,17 +154,6 @@ def _train(args: argparse.Namespace) -> Path:
     )
 
 
-def _initialise(net: EncoderNet, config: TrainConfig, dim: int) -> PriorMixture:
-    """What ImageNet does not give: projection and learner, the same for the same seed."""
-    torch.manual_seed(config.seed)
-    torch.nn.init.orthogonal_(net.projection.weight)
-    torch.nn.init.zeros_(net.projection.bias)
-    learner = PRIORS[config.learner_stage.learner](dim, config.learner_stage.components)
-    # Equal components would stay equal: each starts with a faint opinion of its own.
-    torch.nn.init.normal_(learner.mean, std=0.05)
-    return learner
-
-
 def _options(learner: PriorMixture) -> dict[str, int | float]:
     """What the released learner is built with."""
     found: dict[str, int | float] = {
@@ -184,45 +163,6 @@ def _options(learner: PriorMixture) -> dict[str, int | float]:
     if isinstance(learner, BlendedPrior):
         found |= {"inverse_penalty": learner.inverse_penalty, "doubt": learner.doubt}
     return found
-
-
-def _resources(args: argparse.Namespace, records: Sequence[Record]) -> Resources:
-    """Fonts and icons from folders; the grounds of stand-ins are photographs of the encoder's."""
-    photographs = tuple(
-        record.path
-        for record in records
-        if not record.is_standin and record.role == "encoder" and not record.hardtag
-    )
-    found = load_resources(args.fonts, args.icons) if args.fonts else builtin_resources()
-    return replace(found, photographs=photographs)
-
-
-def _features(
-    net: EncoderNet,
-    views: Views,
-    config: TrainConfig,
-    work: Path,
-    fingerprint: str,
-    device: torch.device,
-) -> torch.Tensor:
-    """Pooled features of all views, kept so that the learner's stage can be resumed."""
-    path = work / f"features-{fingerprint[:12]}.npy"
-    if not path.exists():
-        with _bar("features") as tell:
-            found = pool_views(
-                net,
-                views,
-                np.arange(len(views)),
-                config.encoder.frozen_blocks,
-                device,
-                lambda done, total: tell(done, total, ""),
-            )
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            np.save(file, found.half().numpy())
-        partial.replace(path)
-    # From the file in the first run too: a resumed run must not differ.
-    return torch.from_numpy(np.load(path, allow_pickle=False)).float()
 
 
 class _bar:
@@ -241,44 +181,6 @@ class _bar:
         self._bar.total = total
         self._bar.set_postfix_str(text, refresh=False)
         self._bar.update(done - self._bar.n)
-
-
-@dataclass(frozen=True)
-class _Fingerprints:
-    """What decides the outcome of each step: a step is done again only where its own changed."""
-
-    views: str
-    encoder: str
-    features: str
-    learner: str
-
-
-def _fingerprints(
-    config: TrainConfig, records: Sequence[Record], fonts: Sequence[Path], icons: Sequence[Path]
-) -> _Fingerprints:
-    trunk = [config.encoder.backbone, config.encoder.image_size, config.encoder.frozen_blocks]
-    views = _digest(
-        config.seed,
-        trunk,
-        asdict(config.views),
-        [(r.path.name, r.path.stat().st_size, r.category, r.kind) for r in records],
-        [str(p) for p in (*fonts, *icons)],
-    )
-    # How far to go from ImageNet is decided when the encoder is trained.
-    stage = asdict(config.encoder_stage)
-    share = stage.pop("interpolate")
-    encoder = _digest(views, stage)
-    features = _digest(encoder, share)
-    # What is fitted after the outer loop is fitted again every time: it takes a minute.
-    later = ("stacking_steps", "doubt")
-    trained = asdict(config.learner_stage)
-    trained = {k: v for k, v in trained.items() if k not in later and "zero_shot" not in k}
-    learner = _digest(features, config.encoder.dim, trained)
-    return _Fingerprints(views, encoder, features, learner)
-
-
-def _digest(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _sources(records: Sequence[Record], views: Views) -> list[TrainingSource]:
