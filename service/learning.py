@@ -14,7 +14,7 @@ from model import Model, PictureError, metrics
 from service.batching import Embedded, Embedder, Named, Source
 from service.errors import ConflictingLabels, NothingUsable
 from service.metrics import Metrics
-from service.store import Adaptation, Label, NewExample
+from service.store import Adaptation, Label, NewExample, Support
 
 
 class Fitter:
@@ -29,20 +29,35 @@ class Fitter:
         self.quality_examples = quality_examples
         self.counts = counts
 
-    def __call__(
-        self, embeddings: npt.NDArray[np.float32], is_placeholder: npt.NDArray[np.bool_]
-    ) -> Adaptation:
-        """Fit one category's head: (n, d) and (n,) to its state and its quality."""
+    def __call__(self, support: Support) -> Adaptation:
+        """Fit one category's head to its support set, judge it, and hear what the teacher said."""
         # Copies: the store's arrays may be read-only, which torch has no notion of.
-        shape = (len(is_placeholder), self.model.learner.embedding_dim)
-        x = torch.tensor(embeddings, dtype=torch.float32).reshape(shape)
-        y = torch.tensor(is_placeholder, dtype=torch.bool)
+        shape = (len(support.is_placeholder), self.model.learner.embedding_dim)
+        x = torch.tensor(support.embeddings, dtype=torch.float32).reshape(shape)
+        y = torch.tensor(support.is_placeholder, dtype=torch.bool)
         with self.counts.adapt_seconds.time(), torch.inference_mode():
             head = self.model.learner.adapt(x, y)
             quality = None
             if len(y) <= self.quality_examples and min(int(y.sum()), int((~y).sum())) >= 2:
                 quality = _quality(self.model.learner.leave_one_out(x, y).numpy(), y.numpy())
-        return Adaptation(head.to_bytes(), head.learner, self.model.card.sha256, quality)
+            online = support.previous_online
+            for lesson in support.feedback:
+                online = self.taught(online, lesson.answers, lesson.label)
+        return Adaptation(head.to_bytes(), head.learner, self.model.card.sha256, quality, online)
+
+    def taught(
+        self, previous_online: bytes | None, answers: bytes | None, label: Label
+    ) -> bytes | None:
+        """The category's online weights after one of the teacher's words.
+
+        Args:
+            previous_online: the weights before, None where it has none yet.
+            answers: what each candidate answer said of the picture then, None where not kept.
+            label: what the picture was.
+        Returns:
+            The weights as they were: no rule learns from words yet.
+        """
+        return previous_online
 
 
 def _quality(

@@ -56,6 +56,10 @@ NOT_FOUND = Kind(404, "not-found", "Not found", "There is nothing at this path."
 NO_CATEGORY = Kind(404, "no-such-category", "No such category", "The category does not exist.")
 NO_EXAMPLE = Kind(404, "no-such-example", "No such example", "The category has no such example.")
 NO_VERSION = Kind(404, "no-such-version", "No such version", "The history has no such version.")
+NO_SCORE = Kind(404, "no-such-score", "No such score", "The score is unknown or no longer kept.")
+NO_THUMBNAIL = Kind(
+    404, "no-thumbnail", "No thumbnail", "The example came from feedback, which keeps no picture."
+)
 NOT_ALLOWED = Kind(
     405, "method-not-allowed", "Method not allowed", "`Allow` names the methods of this path."
 )
@@ -139,10 +143,14 @@ KINDS: Mapping[type[Exception], Kind] = {
     store.StoreError: DEFECT,
     store.NotFound: NOT_FOUND,
     store.CategoryNotFound: NO_CATEGORY,
+    store.CategoryDeleted: NO_CATEGORY,
+    store.ScoreNotFound: NO_SCORE,
+    store.ThumbnailNotKept: NO_THUMBNAIL,
     store.ExampleNotFound: NO_EXAMPLE,
     store.VersionNotFound: NO_VERSION,
     store.StaleVersion: STALE,
     store.StaleEmbeddings: OTHER_WEIGHTS,
+    store.StaleScore: OTHER_WEIGHTS,
     store.BadCursor: BAD_CURSOR,
     store.InvalidRecord: INVALID,
     store.IdempotencyConflict: IN_FLIGHT,

@@ -131,7 +131,7 @@ class Scorer:
                 questions.append(_Question(index, item, picture, head, examples[item.category]))
         if questions:
             scores = await asyncio.to_thread(self._compute, questions)
-            await self._store.record_scores(_rows(tenant, questions, scores))
+            await self._store.record_scores(self._rows(tenant, questions, scores))
             for question, score in zip(questions, scores, strict=True):
                 answers[question.index] = score
         return [answer for answer in answers if answer is not None]
@@ -165,6 +165,30 @@ class Scorer:
             for question, score_id, row in zip(
                 questions, new_ids(len(questions)), rows, strict=True
             )
+        ]
+
+    def _rows(
+        self, tenant: str, questions: Sequence[_Question], scores: Sequence[Score]
+    ) -> list[ScoreRow]:
+        now = datetime.now(UTC)
+        return [
+            ScoreRow(
+                tenant=tenant,
+                score_id=score.score_id,
+                category=score.category,
+                version=score.version,
+                probability=score.probability,
+                decision=score.decision,
+                sha256=question.picture.sha256,
+                embedding=question.picture.embedding.astype("<f2").tobytes(),
+                created=now,
+                model_sha256=self._model.card.sha256,
+                width=question.picture.width,
+                height=question.picture.height,
+                format=question.picture.format,
+                category_id=question.head.category_id,
+            )
+            for question, score in zip(questions, scores, strict=True)
         ]
 
 
@@ -215,24 +239,6 @@ def _neighbours(
             similarity = min(max(float(cosine[best]), -1.0), 1.0)
             nearest[label] = Nearest(examples.ids[best], round(similarity, 4))
     return nearest, int((cosine > SAME_PICTURE).sum())
-
-
-def _rows(tenant: str, questions: Sequence[_Question], scores: Sequence[Score]) -> list[ScoreRow]:
-    now = datetime.now(UTC)
-    return [
-        ScoreRow(
-            tenant=tenant,
-            score_id=score.score_id,
-            category=score.category,
-            version=score.version,
-            probability=score.probability,
-            decision=score.decision,
-            sha256=question.picture.sha256,
-            embedding=question.picture.embedding.astype("<f2").tobytes(),
-            created=now,
-        )
-        for question, score in zip(questions, scores, strict=True)
-    ]
 
 
 def _other_weights(category: str) -> OtherWeights:

@@ -20,6 +20,34 @@ class CategoryNotFound(NotFound):
         self.name = name
 
 
+class CategoryDeleted(CategoryNotFound):
+    """The category that was scored is gone; one of its name may have come since."""
+
+    def __init__(self, name: str) -> None:
+        NotFound.__init__(self, f"category {name!r} was deleted after this score was given")
+        self.name = name
+
+
+class ScoreNotFound(NotFound):
+    """This tenant was given no such score, or its retention has ended."""
+
+    def __init__(self, score_id: str) -> None:
+        super().__init__(f"there is no score {score_id!r}, or it is no longer kept")
+        self.score_id = score_id
+
+
+class ThumbnailNotKept(NotFound):
+    """The example came from feedback on a score, which keeps no picture."""
+
+    def __init__(self, category: str, example_id: str) -> None:
+        super().__init__(
+            f"example {example_id!r} of category {category!r} came from feedback on a score, and of"
+            " a scored picture no thumbnail is kept; uploading the picture as an example adds it"
+        )
+        self.category = category
+        self.example_id = example_id
+
+
 class ExampleNotFound(NotFound):
     """The category's active set holds no such example."""
 
@@ -63,6 +91,17 @@ class StaleEmbeddings(StoreError):
             " upload those pictures again, or delete the category and start afresh"
         )
         self.category = category
+
+
+class StaleScore(StoreError):
+    """A score of other weights, or of a release that kept less, cannot be learned from (409)."""
+
+    def __init__(self, score_id: str) -> None:
+        super().__init__(
+            f"score {score_id!r} was given under other weights than those that are loaded, or by an"
+            " earlier release; score the picture again, or upload it as an example"
+        )
+        self.score_id = score_id
 
 
 class BadCursor(StoreError):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
-from service.store import embeddings, examples
+from service.store import embeddings, sets
 from service.store.cache import BoundedCache
 from service.store.cursors import etag
 from service.store.records import ActiveHead, ExampleMatrix
@@ -33,6 +33,7 @@ class Payload:
     state: bytes | None
     learner: str | None
     model_sha256: str | None
+    online: bytes | None = None
 
 
 class HeadReader:
@@ -40,11 +41,15 @@ class HeadReader:
 
     def __init__(self, head_bytes: int, example_bytes: int) -> None:
         self.payloads: BoundedCache[tuple[str, int], Payload] = BoundedCache(
-            head_bytes, lambda payload: OVERHEAD + len(payload.state or b"")
+            head_bytes, lambda one: OVERHEAD + len(one.state or b"") + len(one.online or b"")
         )
         self.matrices: BoundedCache[tuple[str, int], ExampleMatrix] = BoundedCache(
             example_bytes,
-            lambda matrix: OVERHEAD + matrix.embeddings.nbytes + 100 * len(matrix.ids),
+            lambda matrix: (
+                OVERHEAD
+                + matrix.embeddings.nbytes
+                + sum(150 + len(signals or b"") for signals in matrix.signals)
+            ),
         )
 
     def heads(self, session: Session, tenant: str, names: Sequence[str]) -> dict[str, ActiveHead]:
@@ -88,10 +93,11 @@ class HeadReader:
                     VersionRow.state,
                     VersionRow.learner,
                     VersionRow.model_sha256,
+                    VersionRow.online,
                 ).where(tuple_(VersionRow.category_id, VersionRow.number).in_(missing))
             )
-            for category_id, number, state, learner, model in loaded:
-                payload = Payload(state, learner, model)
+            for category_id, number, state, learner, model, online in loaded:
+                payload = Payload(state, learner, model, online)
                 payloads[category_id, number] = payload
                 self.payloads.put((category_id, number), payload)
         for row in rows:
@@ -108,6 +114,8 @@ class HeadReader:
                 placeholder_count=row.placeholder_count,
                 real_count=row.real_count,
                 etag=etag(row.id, row.version),
+                category_id=row.id,
+                online=payload.online,
             )
 
     def nearest(self, session: Session, tenant: str, name: str, version: int) -> ExampleMatrix:
@@ -121,7 +129,7 @@ class HeadReader:
             return EMPTY
         matrix = self.matrices.get((category_id, version))
         if matrix is None:
-            matrix = examples.matrix_at(session, category_id, version)
+            matrix = sets.matrix_at(session, category_id, version)
             self.matrices.put((category_id, version), matrix)
         return matrix
 

@@ -8,10 +8,11 @@ from typing import cast
 from sqlalchemy import ColumnElement, and_, insert, or_, select, update
 from sqlalchemy.orm import Session
 
+from service.store.adaptation import Adaptation
 from service.store.categories import as_category, require
 from service.store.cursors import check_match, etag
 from service.store.errors import VersionNotFound
-from service.store.records import Adaptation, Category, Cause, Version
+from service.store.records import Category, Cause, Unset, Version
 from service.store.schema import CategoryRow, MembershipRow, VersionRow
 
 
@@ -90,6 +91,15 @@ def active_version(session: Session, category: CategoryRow) -> Version:
     return as_version(category, row)
 
 
+def online_at(session: Session, category_id: str, number: int) -> bytes | None:
+    """What a version had learned from the teacher, None where nothing."""
+    return session.scalar(
+        select(VersionRow.online).where(
+            VersionRow.category_id == category_id, VersionRow.number == number
+        )
+    )
+
+
 def add_version(
     session: Session,
     now: datetime,
@@ -114,6 +124,7 @@ def add_version(
         model_sha256=adaptation.model_sha256 if adaptation else None,
         etag=etag(category.id, number),
     )
+    online = adaptation.online if adaptation else None
     session.execute(
         insert(VersionRow),
         [
@@ -130,6 +141,7 @@ def add_version(
                 "model_sha256": version.model_sha256,
                 "quality": version.quality,
                 "state": adaptation.state if adaptation else None,
+                "online": None if isinstance(online, Unset) else online,
             }
         ],
     )
@@ -169,7 +181,11 @@ def activate(
         counts = Counts(source.placeholder_count, source.real_count)
         if source.state is not None and source.learner and source.model_sha256:
             adaptation = Adaptation(
-                source.state, source.learner, source.model_sha256, source.quality
+                source.state,
+                source.learner,
+                source.model_sha256,
+                source.quality,
+                source.online,
             )
     then = _labels_at(session, category.id, n)
     now_open = _labels_at(session, category.id, category.version)

@@ -9,12 +9,15 @@ from typing import Any, Final, Generic, Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from service.store.errors import InvalidRecord
+from service.store.errors import InvalidRecord, StoreError
 
 Label = Literal["placeholder", "real"]
 Cause = Literal["base", "examples", "feedback", "rollback"]
 Decision = Literal["placeholder", "real", "unsure"]
+Taken = Literal["added", "relabelled", "unchanged", "superseded"]
+Origin = Literal["upload", "teacher"]
 LABELS: Final[tuple[Label, ...]] = ("placeholder", "real")
+ORIGINS: Final[tuple[Origin, ...]] = ("upload", "teacher")
 T = TypeVar("T")
 
 
@@ -95,6 +98,8 @@ class Example:
     height: int
     format: str
     created: datetime
+    origin: Origin = "upload"
+    """``teacher`` where it came from feedback on a score: there is no thumbnail then."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +112,13 @@ class NewExample:
         width, height: pixels of the original.
         format: as ``model.images`` names it, such as ``JPEG``.
         embedding: shape (d,), finite. Kept as float32.
-        thumbnail: WebP bytes.
+        thumbnail: WebP bytes; None where the picture itself is not at hand.
         model_sha256: of the weights that made ``embedding``. With it, uploading a picture again
             after a change of model replaces the embedding kept; without it ("") the embedding is
             filed under the adaptation's model and an existing one is left as it is.
+        signals: what the cheaper experts see of the picture, as the scoring code wrote it, opaque
+            to the store. An example that has none yet takes them over when it comes again.
+        origin: ``upload``, or ``teacher`` where a score was spoken about.
     Raises:
         InvalidRecord: a value that cannot be stored.
     """
@@ -121,8 +129,10 @@ class NewExample:
     height: int
     format: str
     embedding: npt.NDArray[np.float32] = field(repr=False)
-    thumbnail: bytes = field(repr=False)
+    thumbnail: bytes | None = field(repr=False)
     model_sha256: str = ""
+    signals: bytes | None = field(default=None, repr=False)
+    origin: Origin = "upload"
 
     def __post_init__(self) -> None:
         """Refuse at the door what would poison every later adaptation."""
@@ -136,25 +146,8 @@ class NewExample:
             raise InvalidRecord(f"embedding must be one vector, got shape {self.embedding.shape}")
         if not np.isfinite(self.embedding).all():
             raise InvalidRecord("embedding has values that are not finite")
-
-
-@dataclass(frozen=True)
-class Adaptation:
-    """What a learner made of a support set, ready to be kept."""
-
-    state: bytes = field(repr=False)
-    learner: str
-    model_sha256: str
-    quality: Mapping[str, Any] | None = None
-
-
-AdaptFn = Callable[[npt.NDArray[np.float32], npt.NDArray[np.bool_]], Adaptation]
-"""(embeddings (n, d) float32, is_placeholder (n,) bool) -> Adaptation.
-
-Called inside the write transaction, in a worker thread, so it should take milliseconds. n may be
-0, when the last example was removed. It may be called twice (a database that asks for a retry),
-so it must be pure. What it raises reaches the caller unchanged, and nothing is written.
-"""
+        if self.origin not in ORIGINS:
+            raise InvalidRecord(f"origin must be upload or teacher, got {self.origin!r}")
 
 
 @dataclass(frozen=True)
@@ -190,6 +183,10 @@ class ActiveHead:
     placeholder_count: int
     real_count: int
     etag: str | None
+    category_id: str | None = None
+    """Of a category that exists: never given twice, unlike its name."""
+    online: bytes | None = field(default=None, repr=False)
+    """What this version has learned from the teacher; see ``Adaptation.online``."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +197,8 @@ class ExampleMatrix:
     labels: tuple[Label, ...]
     embeddings: npt.NDArray[np.float32] = field(repr=False)
     """Shape (n, d); (0, 0) for an empty set."""
+    signals: tuple[bytes | None, ...] = field(default=(), repr=False)
+    """n of them, as ``NewExample.signals``; None where unknown."""
 
     @property
     def is_placeholder(self) -> npt.NDArray[np.bool_]:
@@ -213,6 +212,9 @@ class ScoreRow:
 
     ``embedding`` is little-endian float16 bytes, or b"" where none is kept. Make ``score_id`` with
     ``new_id()``: ids that grow with time keep inserts cheap.
+
+    What is None by default is what a picture needs to become an example; a score that lacks any
+    of the first four, as those of earlier releases do, can be judged but not learned from.
     """
 
     tenant: str
@@ -224,6 +226,48 @@ class ScoreRow:
     sha256: str
     embedding: bytes = field(repr=False)
     created: datetime
+    model_sha256: str | None = None
+    width: int | None = None
+    height: int | None = None
+    format: str | None = None
+    category_id: str | None = None
+    """``ActiveHead.category_id``: None where the category was not there when it was scored."""
+    signals: bytes | None = field(default=None, repr=False)
+    """As ``NewExample.signals``."""
+    answers: bytes | None = field(default=None, repr=False)
+    """What each candidate answer said: float32, little-endian, opaque to the store."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """The teacher's word on one score."""
+
+    score_id: str
+    label: Label
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What became of a word.
+
+    ``added`` or ``relabelled`` where it changed the category's examples; ``unchanged`` where it
+    said what was known; ``superseded`` where a later word of the same call said otherwise of the
+    same picture.
+    """
+
+    word: Word
+    score: ScoreRow
+    status: Taken
+    version: int
+    """In force now: one more than before where a word of this call changed the category."""
+
+
+@dataclass(frozen=True)
+class NotTaught:
+    """A word that could not be taken. Its neighbours are."""
+
+    word: Word
+    error: StoreError
 
 
 @dataclass(frozen=True)

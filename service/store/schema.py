@@ -159,6 +159,7 @@ class VersionRow(Base):
     model_sha256: Mapped[str | None] = mapped_column(SHA256)
     quality: Mapped[dict[str, Any] | None]
     state: Mapped[bytes | None]
+    online: Mapped[bytes | None]
 
 
 class ExampleRow(Base):
@@ -177,6 +178,8 @@ class ExampleRow(Base):
     created: Mapped[datetime]
     model_sha256: Mapped[str] = mapped_column(SHA256)
     embedding: Mapped[bytes]
+    signals: Mapped[bytes | None]
+    origin: Mapped[str] = mapped_column(PlainText(16), server_default=text("'upload'"))
 
 
 class MembershipRow(Base):
@@ -209,7 +212,10 @@ class MembershipRow(Base):
 
 
 class ThumbnailRow(Base):
-    """A small WebP of an example, apart so that reading embeddings does not read pictures."""
+    """A small WebP of an example, apart so that reading embeddings does not read pictures.
+
+    An example that came from feedback on a score has none.
+    """
 
     __tablename__ = "thumbnails"
 
@@ -235,6 +241,13 @@ class ScoreRecordRow(Base):
     sha256: Mapped[str] = mapped_column(SHA256)
     embedding: Mapped[bytes]
     created: Mapped[datetime]
+    model_sha256: Mapped[str | None] = mapped_column(SHA256)
+    width: Mapped[int | None] = mapped_column(Integer)
+    height: Mapped[int | None] = mapped_column(Integer)
+    format: Mapped[str | None] = mapped_column(PlainText(16))
+    category_id: Mapped[str | None] = mapped_column(ID)
+    signals: Mapped[bytes | None]
+    answers: Mapped[bytes | None]
 
 
 class IdempotencyRow(Base):

@@ -40,6 +40,13 @@ def get(session: Session, tenant: str, score_ids: Sequence[str]) -> dict[str, Sc
                 sha256=row.sha256,
                 embedding=row.embedding,
                 created=row.created,
+                model_sha256=row.model_sha256,
+                width=row.width,
+                height=row.height,
+                format=row.format,
+                category_id=row.category_id,
+                signals=row.signals,
+                answers=row.answers,
             )
     return found
 

@@ -8,14 +8,8 @@ from typing import TypeVar
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from service.store import (
-    categories,
-    examples,
-    history,
-    idempotency,
-    monitoring,
-    scores,
-)
+from service.store import categories, examples, feedback, history, idempotency, monitoring, scores
+from service.store.adaptation import AdaptFn
 from service.store.database import Database
 from service.store.errors import StoreUnavailable
 from service.store.heads import HeadReader
@@ -25,7 +19,6 @@ from service.store.migrate import migrate
 from service.store.records import (
     UNSET,
     ActiveHead,
-    AdaptFn,
     Category,
     Cause,
     Change,
@@ -34,14 +27,17 @@ from service.store.records import (
     Idempotency,
     Label,
     NewExample,
+    NotTaught,
     Page,
     Purged,
     ScoreRow,
     StaleModel,
     StoredAnswer,
     StoreOptions,
+    Taught,
     Unset,
     Version,
+    Word,
 )
 from service.store.score_log import ScoreLog
 from service.store.workers import Workers
@@ -217,9 +213,31 @@ class Store:
         )
 
     async def example_thumbnail(self, tenant: str, category: str, example_id: str) -> bytes:
-        """WebP bytes. Raises CategoryNotFound, ExampleNotFound."""
+        """WebP bytes. Raises CategoryNotFound, ExampleNotFound, ThumbnailNotKept."""
         return await self._workers.read(
             lambda session: examples.thumbnail(session, tenant, category, example_id)
+        )
+
+    async def teach(
+        self,
+        tenant: str,
+        words: Sequence[Word],
+        adapt: AdaptFn,
+        model_sha256: str,
+        *,
+        idempotency: Idempotency[Sequence[Taught | NotTaught]] | None = None,
+    ) -> Sequence[Taught | NotTaught]:
+        """Make examples of scored pictures: all words in one commit, one version a category.
+
+        ``model_sha256`` is that of the learner's model; scores of another cannot be learned from.
+        Raises IdempotencyConflict as ``change_examples``, and nothing for a single word.
+        """
+        return await self._finishing(
+            tenant,
+            idempotency,
+            lambda session: feedback.teach(
+                session, self._clock(), tenant, words, adapt, model_sha256
+            ),
         )
 
     # Versions

@@ -13,6 +13,7 @@ from model import Model
 from model.learners import Head
 from service.learning import Fitter
 from service.metrics import Metrics
+from service.store import Support
 
 
 def support(seed: int, placeholder: int, real: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
@@ -30,7 +31,7 @@ def test_the_state_is_the_learner_s_and_quality_is_leave_one_out(
     learner = small_model.learner
     x, y = support(seed, placeholder, real, learner.embedding_dim)
     x.flags.writeable = y.flags.writeable = False
-    found = Fitter(small_model, 100, Metrics())(x, y)
+    found = Fitter(small_model, 100, Metrics())(Support(x, y))
     expected = learner.adapt(torch.tensor(x), torch.tensor(y))
     head = Head.from_bytes(found.state)
     assert head.learner == found.learner == expected.learner
@@ -55,12 +56,14 @@ def test_the_state_is_the_learner_s_and_quality_is_leave_one_out(
 
 
 def test_an_empty_set_gives_the_base_head(small_model: Model) -> None:
-    found = Fitter(small_model, 100, Metrics())(np.zeros((0, 0), np.float32), np.zeros(0, np.bool_))
+    found = Fitter(small_model, 100, Metrics())(
+        Support(np.zeros((0, 0), np.float32), np.zeros(0, np.bool_))
+    )
     base = small_model.adapt(None).head
     torch.testing.assert_close(Head.from_bytes(found.state).state, base.state)
 
 
 def test_quality_is_left_out_of_large_categories(small_model: Model) -> None:
     x, y = support(0, 5, 5, small_model.learner.embedding_dim)
-    assert Fitter(small_model, 9, Metrics())(x, y).quality is None
-    assert Fitter(small_model, 10, Metrics())(x, y).quality is not None
+    assert Fitter(small_model, 9, Metrics())(Support(x, y)).quality is None
+    assert Fitter(small_model, 10, Metrics())(Support(x, y)).quality is not None

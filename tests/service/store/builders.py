@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Container, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
-from service.store import Adaptation, Label, NewExample, StoreOptions
+from service.store import (
+    Adaptation,
+    AdaptFn,
+    Label,
+    NewExample,
+    ScoreRow,
+    StoreOptions,
+    Support,
+    new_id,
+)
 
 DIM = 16
 MODEL = "a" * 64
@@ -23,6 +33,11 @@ def sha(number: int) -> str:
 
 def embedding(number: int, dim: int = DIM) -> np.ndarray:
     return np.random.default_rng(number).standard_normal(dim).astype(np.float32)
+
+
+def halved(number: int, dim: int = DIM) -> np.ndarray:
+    """The same embedding, kept for a while as float16."""
+    return embedding(number, dim).astype(np.float16).astype(np.float32)
 
 
 def thumbnail(number: int) -> bytes:
@@ -44,6 +59,24 @@ def picture(
     )
 
 
+def score(number: int, category: str = "shoes", tenant: str = "t", **given: Any) -> ScoreRow:
+    """A score of a picture, as this release keeps it."""
+    fields: dict[str, Any] = {
+        "score_id": new_id(),
+        "version": 0,
+        "probability": 0.75,
+        "decision": "placeholder",
+        "sha256": sha(number),
+        "embedding": embedding(number).astype("<f2").tobytes(),
+        "created": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        "model_sha256": MODEL,
+        "width": 100 + number,
+        "height": 80,
+        "format": "JPEG",
+    }
+    return ScoreRow(tenant=tenant, category=category, **(fields | given))
+
+
 def digest(embeddings: np.ndarray, is_placeholder: np.ndarray) -> bytes:
     """Of a labelled set, whatever its order."""
     rows = sorted(
@@ -53,21 +86,25 @@ def digest(embeddings: np.ndarray, is_placeholder: np.ndarray) -> bytes:
     return hashlib.sha256(b"".join(rows)).digest()
 
 
-def digest_of(labels: Mapping[int, str]) -> bytes:
-    """The same, from picture numbers and labels."""
+def digest_of(labels: Mapping[int, str], scored: Container[int] = ()) -> bytes:
+    """The same, from picture numbers and labels; those ``scored`` came by way of a score."""
     numbers = list(labels)
     return digest(
-        np.array([embedding(number) for number in numbers]).reshape(len(numbers), DIM),
+        np.array(
+            [halved(number) if number in scored else embedding(number) for number in numbers]
+        ).reshape(len(numbers), DIM),
         np.array([labels[number] == "placeholder" for number in numbers], np.bool_),
     )
 
 
-def adapt(embeddings: np.ndarray, is_placeholder: np.ndarray) -> Adaptation:
+def adapt(support: Support) -> Adaptation:
     """A learner whose state tells exactly which set it was given."""
+    embeddings, is_placeholder = support.embeddings, support.is_placeholder
     assert embeddings.dtype == np.float32
     assert embeddings.ndim == 2
     assert is_placeholder.dtype == np.bool_
     assert is_placeholder.shape == embeddings.shape[:1]
+    assert len(support.signals) == len(embeddings)
     return Adaptation(
         state=digest(embeddings, is_placeholder),
         learner="digest",
@@ -76,8 +113,9 @@ def adapt(embeddings: np.ndarray, is_placeholder: np.ndarray) -> Adaptation:
     )
 
 
-def adapt_with(model_sha256: str):
-    def adapt_other(embeddings: np.ndarray, is_placeholder: np.ndarray) -> Adaptation:
-        return Adaptation(digest(embeddings, is_placeholder), "digest", model_sha256, None)
+def adapt_with(model_sha256: str) -> AdaptFn:
+    def adapt_other(support: Support) -> Adaptation:
+        state = digest(support.embeddings, support.is_placeholder)
+        return Adaptation(state, "digest", model_sha256, None)
 
     return adapt_other

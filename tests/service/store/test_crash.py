@@ -211,8 +211,9 @@ async def whole(store: Store, name: str, where: str) -> int:
                 assert head.state == digest(matrix.embeddings, matrix.is_placeholder), where
             else:
                 assert matrix.ids == (), where
-    ids = [one.id for one in (await store.list_examples(TENANT, name, None, 1000)).items]
+    listed = (await store.list_examples(TENANT, name, None, 1000)).items
+    ids = [one.id for one in listed]
     assert tuple(ids) == (await store.nearest(TENANT, name, head.version)).ids, where
-    for example_id in ids[:3]:
-        assert await store.example_thumbnail(TENANT, name, example_id)
+    for one in [one for one in listed if one.origin == "upload"][:3]:
+        assert await store.example_thumbnail(TENANT, name, one.id)
     return head.version

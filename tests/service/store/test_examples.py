@@ -15,6 +15,7 @@ from service.store import (
     StaleEmbeddings,
     StaleVersion,
     Store,
+    Support,
 )
 from tests.service.store.builders import (
     MODEL,
@@ -53,7 +54,7 @@ async def test_upload_creates_the_category_and_is_in_force(store: Store) -> None
 async def test_same_picture_same_label_makes_no_version(store: Store) -> None:
     first = await store.change_examples("t", "shoes", [picture(1), picture(2)], adapt)
 
-    def never(embeddings: np.ndarray, is_placeholder: np.ndarray) -> Adaptation:
+    def never(support: Support) -> Adaptation:
         raise AssertionError("nothing changed, so nothing is to be adapted")
 
     again = await store.change_examples("t", "shoes", [picture(2), picture(1)], never)
@@ -131,7 +132,7 @@ async def test_what_adapt_raises_comes_out_and_nothing_is_written(store: Store) 
     class Impossible(Exception):
         pass
 
-    def fail(embeddings: np.ndarray, is_placeholder: np.ndarray) -> Adaptation:
+    def fail(support: Support) -> Adaptation:
         raise Impossible
 
     with pytest.raises(Impossible):
@@ -152,7 +153,7 @@ async def test_what_adapt_raises_comes_out_and_nothing_is_written(store: Store) 
 
 
 async def test_quality_that_is_no_json_is_refused(store: Store) -> None:
-    def not_a_number(embeddings: np.ndarray, is_placeholder: np.ndarray) -> Adaptation:
+    def not_a_number(support: Support) -> Adaptation:
         return Adaptation(b"", "digest", MODEL, {"auroc": float("nan")})
 
     with pytest.raises(InvalidRecord):
@@ -184,9 +185,9 @@ async def test_relabel_and_remove(store: Store) -> None:
 async def test_removing_the_last_example_adapts_to_nothing(store: Store) -> None:
     shapes = []
 
-    def watch(embeddings: np.ndarray, is_placeholder: np.ndarray) -> Adaptation:
-        shapes.append(embeddings.shape)
-        return adapt(embeddings, is_placeholder)
+    def watch(support: Support) -> Adaptation:
+        shapes.append(support.embeddings.shape)
+        return adapt(support)
 
     await store.change_examples("t", "shoes", [picture(1)], watch)
     example = (await store.list_examples("t", "shoes")).items[0]

@@ -18,6 +18,7 @@ from service.store import (
     Store,
     StoreOptions,
     StoreUnavailable,
+    Support,
     UnsupportedDatabase,
     open_store,
 )
@@ -223,13 +224,13 @@ async def test_a_connection_lost_within_a_transaction_is_unavailable(postgres: s
     store = open_store(postgres)
     await store.change_examples("t", "boots", [picture(1)], adapt)
 
-    def adapt_while_the_server_hangs_up(embeddings, is_placeholder) -> Adaptation:  # type: ignore[no-untyped-def]
+    def adapt_while_the_server_hangs_up(support: Support) -> Adaptation:
         with psycopg.connect(postgres, autocommit=True) as admin:
             admin.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE pid <> pg_backend_pid() AND datname = current_database()"
             )
-        return adapt(embeddings, is_placeholder)
+        return adapt(support)
 
     with pytest.raises(StoreUnavailable):
         await store.change_examples("t", "boots", [picture(2)], adapt_while_the_server_hangs_up)

@@ -16,11 +16,22 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, create_engine, inspect, make_url, text
 
-from service.store import StoreOptions, StoreUnavailable, open_store
+from service.store import (
+    NotTaught,
+    ScoreNotFound,
+    StaleScore,
+    Store,
+    StoreOptions,
+    StoreUnavailable,
+    Taught,
+    Word,
+    open_store,
+)
 from service.store.database import Database
 from service.store.migrate import config_for, migrate
 from service.store.schema import Base
-from tests.service.store.builders import PATIENT, adapt, digest_of, picture
+from tests.service.store.builders import MODEL, PATIENT, adapt, digest_of, picture, score
+from tests.service.store.old.make import SCORES
 
 OLD = Path(__file__).parent / "old"
 REVISIONS = [
@@ -131,10 +142,6 @@ def test_down_and_up_keeps_categories(url: str) -> None:
     asyncio.run(check())
 
 
-def statements(dump: str) -> list[str]:
-    return [one.strip() for one in dump.split(";\n") if one.strip()]
-
-
 @pytest.mark.parametrize("dump", sorted(OLD.glob("*.sql")), ids=lambda path: path.stem)
 def test_a_database_of_an_older_release_keeps_its_data(dump: Path, tmp_path: Path) -> None:
     file = tmp_path / "standin.db"
@@ -199,7 +206,29 @@ async def check_old(url: str) -> None:
     change = await store.change_examples("default", "shoes", [picture(3)], adapt)
     assert (change.added, change.version.number) == (1, 4)
     assert [one.name for one in (await store.list_categories("other")).items] == ["paint"]
+    await check_feedback(store)
     await store.close()
+
+
+async def check_feedback(store: Store) -> None:
+    """What is old was uploaded, knows no signals, and goes on learning from new scores."""
+    examples = (await store.list_examples("default", "shoes")).items
+    assert {one.origin for one in examples} == {"upload"}
+    assert (await store.nearest("default", "shoes", 4)).signals == (None, None, None)
+    assert (await store.head("default", "shoes")).online is None
+    new = score(4, tenant="default")
+    await store.record_scores([new])
+    words = [Word(new.score_id, "real"), *(Word(old, "real") for old in SCORES)]
+    outcomes = await store.teach("default", words, adapt, MODEL)
+    assert isinstance(outcomes[0], Taught)
+    assert (outcomes[0].status, outcomes[0].version) == ("added", 5)
+    # Scores of earlier releases, where they were kept, do not tell which weights gave them.
+    kept = await store.scores("default", SCORES)
+    for outcome, score_id in zip(outcomes[1:], SCORES, strict=True):
+        assert isinstance(outcome, NotTaught)
+        assert isinstance(outcome.error, StaleScore if score_id in kept else ScoreNotFound)
+    for row in kept.values():
+        assert (row.probability, row.model_sha256, row.width, row.answers) == (0.75,) + (None,) * 3
 
 
 def test_a_dump_of_every_revision_but_the_newest_is_kept() -> None:

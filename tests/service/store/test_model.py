@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import pytest
@@ -23,18 +23,33 @@ from hypothesis.stateful import (
 from service.store import (
     CategoryNotFound,
     ExampleNotFound,
+    Label,
+    NewExample,
+    NotTaught,
     StaleVersion,
     Store,
     StoreError,
+    Taught,
     VersionNotFound,
+    Word,
     open_store,
 )
-from tests.service.store.builders import adapt, digest, digest_of, picture, sha
+from tests.service.store import builders
+from tests.service.store.builders import MODEL, adapt, digest, halved, score, sha
 
 T = TypeVar("T")
 NAMES = st.sampled_from(["shoes", "paint", "gift-cards"])
 NUMBERS = st.integers(0, 7)
 LABELS = st.sampled_from(["placeholder", "real"])
+
+
+def picture(number: int, label: Label) -> NewExample:
+    """Its embedding survives being kept as float16, so that a score brings the same."""
+    return replace(builders.picture(number, label), embedding=halved(number))
+
+
+def digest_of(labels: dict[int, str]) -> bytes:
+    return builders.digest_of(labels, scored=labels)
 
 
 @dataclass
@@ -125,6 +140,49 @@ class StoreAgainstModel(RuleBasedStateMachine):
             remembered.history.append(Entry(before | pictures, "examples", None, False))
         assert change.version.number == remembered.version
         self.remember_ids(tenant, name)
+
+    @rule(
+        which=st.integers(0, 1),
+        said=st.lists(st.tuples(NAMES, NUMBERS, LABELS, st.booleans()), max_size=6),
+    )
+    def teach(self, which: int, said: list[tuple[str, int, Any, bool]]) -> None:
+        """Words on scores that were given just now, or that nobody ever gave."""
+        tenant = self.tenants[which]
+        rows = [
+            score(n, name, tenant, embedding=halved(n).astype("<f2").tobytes())
+            for name, n, _, _ in said
+        ]
+        given = [row for row, (_, _, _, kept) in zip(rows, said, strict=True) if kept]
+        self.call(self.store.record_scores(given))
+        words = [Word(row.score_id, one[2]) for row, one in zip(rows, said, strict=True)]
+        outcomes = self.call(self.store.teach(tenant, words, adapt, MODEL))
+        last = {(name, n): label for name, n, label, kept in said if kept}
+        done: set[tuple[str, int]] = set()
+        changed = {}
+        for name in {name for name, _ in last}:
+            before = self.known.setdefault((tenant, name), Remembered()).now.labels
+            labels = before | {n: label for (one, n), label in last.items() if one == name}
+            if labels != before:
+                changed[name] = before
+                entry = Entry(labels, "feedback", None, False)
+                self.known[tenant, name].history.append(entry)
+        for (name, n, label, kept), outcome in zip(said, outcomes, strict=True):
+            if not kept:
+                assert isinstance(outcome, NotTaught)
+                continue
+            assert isinstance(outcome, Taught)
+            assert outcome.version == self.known[tenant, name].version
+            if label != last[name, n]:
+                assert outcome.status == "superseded"
+                continue
+            before = changed.get(name, self.known[tenant, name].now.labels)
+            if (name, n) in done or before.get(n) == label:
+                assert outcome.status == "unchanged"
+            else:
+                assert outcome.status == ("relabelled" if n in before else "added")
+            done.add((name, n))
+        for name, _ in last:
+            self.remember_ids(tenant, name)
 
     @precondition(lambda self: self.known)
     @rule(data=st.data(), label=LABELS)

@@ -24,11 +24,13 @@ from service.store import (
     ScoreRow,
     Store,
     StoredAnswer,
+    Taught,
+    Word,
     new_id,
     open_store,
 )
 from service.store.store import utc_now
-from tests.service.store.builders import PATIENT, adapt, picture
+from tests.service.store.builders import MODEL, PATIENT, adapt, picture, score
 
 TENANT = "t"
 CATEGORIES = ("shoes", "paint")
@@ -46,9 +48,9 @@ async def write(url: str, seed: int, count: int) -> None:
     for step in range(count):
         category = chance.choice(CATEGORIES)
         key = f"{seed}-{step}"
-        kind = chance.choices(("add", "relabel", "remove", "activate", "scores"), (6, 2, 1, 1, 2))[
-            0
-        ]
+        kind = chance.choices(
+            ("add", "teach", "relabel", "remove", "activate", "scores"), (6, 3, 2, 1, 1, 2)
+        )[0]
         say(about=kind, category=category, key=key)
         try:
             done = await one_change(store, chance, kind, category, key)
@@ -72,6 +74,13 @@ async def one_change(
             ]
         )
         return {"scores": ids}
+    if kind == "teach":
+        rows = [score(chance.randrange(30), category, TENANT) for _ in range(3)]
+        await store.record_scores(rows)
+        words = [Word(one.score_id, chance.choice(("placeholder", "real"))) for one in rows]  # type: ignore[arg-type]
+        taught = await store.teach(TENANT, words, adapt, MODEL)
+        assert isinstance(taught[0], Taught)
+        return {"version": taught[0].version, "scores": [one.score_id for one in rows]}
     if kind == "add":
         # A third of the numbers come again, with either label; the rest are new.
         numbers = [

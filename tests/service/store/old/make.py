@@ -2,7 +2,7 @@
 
     python -m tests.service.store.old.make
 
-0001.sql was made so too, by going one revision down from 0002.
+0001.sql was made so too, by going one revision down from 0002; it has no scores.
 """
 
 from __future__ import annotations
@@ -10,18 +10,21 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
-from service.store import open_store
+from service.store import ScoreRow, open_store
 from service.store.migrate import config_for
-from tests.service.store.builders import adapt, picture
+from tests.service.store.builders import adapt, embedding, picture, sha
 
 HEADER = """\
 -- A database of revision {revision}, as SQLite's dump tells it: tenant default has category shoes
--- with two uploads and a rollback to the first, tenant other an empty category paint.
+-- with two uploads and a rollback to the first, and two scores; tenant other an empty category
+-- paint.
 """
+SCORES = ("score-of-shoes", "score-of-nothing")
 
 
 async def fill(url: str) -> None:
@@ -32,6 +35,24 @@ async def fill(url: str) -> None:
     await store.change_examples("default", "shoes", [picture(1, "placeholder"), picture(3)], adapt)
     await store.activate("default", "shoes", 1)
     await store.put_category("other", "paint")
+    await store.record_scores(
+        [
+            ScoreRow(
+                "default",
+                score_id,
+                category,
+                version,
+                0.75,
+                "placeholder",
+                sha(4),
+                embedding(4).astype("<f2").tobytes(),
+                datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+            )
+            for score_id, category, version in zip(
+                SCORES, ("shoes", "never-named"), (3, 0), strict=True
+            )
+        ]
+    )
     await store.close()
 
 
