@@ -17,7 +17,7 @@ one_thread := OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev serve test test-slow test-training test-postgres test-browser check format \
-        train-smoke evaluate compare transduction backbones yardsticks bench contact-sheet results-picture readme lock docker-build clean
+        train-smoke evaluate compare transduction backbones learning-curve yardsticks bench contact-sheet results-picture readme lock docker-build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 18
@@ -82,6 +82,10 @@ transduction: $(dev) ## what the waiting batch could teach (folders as for evalu
 backbones: $(dev) ## larger networks and inputs, frozen (folders as for evaluate)
 	$(python) scripts/backbones.py $(foreach each,$(DATA),--data $(each)) \
 	  $(foreach each,$(VALIDATION),--validation $(each))
+
+learning-curve: $(dev) ## less data, fewer tasks, smaller heads (folders as for evaluate, VIEWS=the work folder of meta_train)
+	$(python) scripts/learning_curve.py $(foreach each,$(DATA),--data $(each)) \
+	  $(foreach each,$(VALIDATION),--validation $(each)) --views $(VIEWS)
 
 yardsticks: $(dev) ## published figures: sinusoids, quadratics, navigation; OMNIGLOT=DIR for the 20 runs
 	$(python) scripts/sinusoid.py

@@ -137,15 +137,21 @@ def of_views(
         MetricError: the folder has no views or several sets of them, or they are of another
             encoder.
     """
-    labels, pooled = _views(work)
+    labels, pooled = stored_views(work)
     held = [i for i, view in enumerate(labels) if view.role == "validation" and not view.drawn]
-    _check_same_encoder(_embed(net, pooled[held]), features[pool.measured], work)
+    check_same_encoder(_embed(net, pooled[held]), features[pool.measured], work)
     kept = [i for i, view in enumerate(labels) if view.role != "validation"]
     return Material(_embed(net, pooled[kept]), [labels[i] for i in kept])
 
 
-def _views(work: Path) -> tuple[list[ViewLabel], Tensor]:
-    """Labels and pooled features: of a folder that trained several times, the last that agree."""
+def stored_views(work: Path) -> tuple[list[ViewLabel], Float[Tensor, "n f"]]:
+    """Labels and pooled features in a work folder of ``meta_train``, validation views among them.
+
+    Of a folder that trained several times, the last that agree.
+
+    Raises:
+        MetricError: the folder has no views, or no features of as many views.
+    """
     sets = [_view_labels(path) for path in sorted(work.glob("views-*")) if path.is_dir()]
     found = sorted(work.glob("features-*.npy"), key=lambda path: path.stat().st_mtime)
     for path in reversed(found):
@@ -173,8 +179,18 @@ def _embed(net: EncoderNet, pooled: Tensor) -> Tensor:
     return torch.cat(parts) if parts else torch.zeros(0, net.dim)
 
 
-def _check_same_encoder(views: Tensor, measured: np.ndarray, work: Path) -> None:
-    """The plain view of a held-out picture must be embedded as the picture itself is."""
+def check_same_encoder(
+    views: Float[Tensor, "v d"], measured: Float[np.ndarray, "m d"], work: Path
+) -> None:
+    """The plain view of a held-out picture must be embedded as the picture itself is.
+
+    Args:
+        views: of held-out pictures, unit rows. measured: the pictures themselves, unit rows.
+        work: the folder that the views are from, for the message.
+
+    Raises:
+        MetricError: they are of another encoder, or of other pictures.
+    """
     if not len(views) or not len(measured):
         return
     some = views[:: max(1, len(views) // 200)]
