@@ -1,0 +1,161 @@
+"""Whether a category has seen this very picture before, and how many items carry it.
+
+A picture that is nearly identical to a known stand-in is one, and one nearly identical to a known
+real picture is not, whatever it looks like; of all other pictures this expert says nothing. Near is
+told by the perceptual hash, which is there before anything was encoded, and where both pictures
+have been encoded by their embeddings, too.
+
+Four hinges measure nearness, each 0 where nothing is near and 1 where the same picture is there:
+for the nearest placeholder and the nearest real example, 1 - bits / 16, and (cosine - c) / (1 - c).
+The answer is their weighted sum, without a constant: where both labels are equally near, it is
+even. The weights are logistic regression on copies that shops' software makes of training pictures
+(scripts/measure_experts.py fits them); recurrence adds its own likelihood ratio.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import SupportError
+from model.experts.hashing import distance
+from model.experts.recurrence import recurrence
+from model.experts.signals import Signals
+
+BITS = 16
+"""Hash distance from which two pictures have nothing to do with each other."""
+COSINE = 0.8
+"""Likewise, cosine of two embeddings up to which."""
+_NEAR_BITS, _NEAR_COSINE = 8, 0.9  # it answers within one of these
+
+_BLOCK = 2**20  # pairs at once: 8 MB of hashes
+CATALOGUE = 10_000
+"""Items of a catalogue whose size is not known; see ``model.experts.recurrence``."""
+
+# Weights of nearness to a placeholder and to a real example: by hash alone; by hash and by cosine.
+HASH_ALONE = (6.0, 6.0)
+HASH_BESIDE, COSINE_BESIDE = (3.0, 3.0), (4.0, 4.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What sameness says of q pictures.
+
+    Attributes:
+        logit: shape (q,), float32: natural log odds of "placeholder", 0 where it abstains.
+        answered: shape (q,), bool.
+    """
+
+    logit: NDArray[np.float32]
+    answered: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Sameness:
+    """The expert; it is not adapted, since it reads the examples themselves.
+
+    Attributes:
+        hash_alone, hash_beside, cosine_beside: weights of nearness, to a placeholder and to a real
+            example, each 0 or above.
+    """
+
+    hash_alone: tuple[float, float] = HASH_ALONE
+    hash_beside: tuple[float, float] = HASH_BESIDE
+    cosine_beside: tuple[float, float] = COSINE_BESIDE
+
+    def answer(
+        self,
+        queries: Signals,
+        examples: Signals,
+        is_placeholder: NDArray[np.bool_],
+        shared: NDArray[np.integer] | None = None,
+        *,
+        catalogue: int | None = None,
+        itself: NDArray[np.integer] | None = None,
+    ) -> Said:
+        """Log odds that each picture is a placeholder in one category.
+
+        Args:
+            queries: of q pictures.
+            examples: of m: those of the category, and with them what else of the tenant's
+                stand-ins is known; m may be 0.
+            is_placeholder: shape (m,): their labels.
+            shared: shape (q,): how many items carry the picture, itself counted, 1 or above; None
+                where nobody counted.
+            catalogue: of how many items they were counted; None where it is not known.
+            itself: shape (q,): the row of ``examples`` that a query is, which is then not looked
+                at, or -1: for leaving one out.
+
+        Raises:
+            SupportError: shapes do not belong together, or a count is out of its range.
+        """
+        near = nearness(queries, examples, is_placeholder, itself)
+        signs = np.array([1.0, -1.0])
+        alone = near.hash @ (signs * self.hash_alone)
+        beside = near.hash @ (signs * self.hash_beside) + near.cosine @ (signs * self.cosine_beside)
+        logit = np.where(near.compared, beside, alone) * near.answered
+        answered = near.answered
+        if shared is not None:
+            if shared.shape != (len(queries),):
+                raise SupportError(
+                    f"a count for each of {len(queries)} pictures is needed, got {shared.shape}"
+                )
+            most = max(int(shared.max(initial=1)), catalogue or CATALOGUE)
+            ratio, _ = recurrence(shared, most if catalogue is None else catalogue)
+            logit, answered = logit + ratio, answered | (ratio > 0)
+        return Said(logit.astype(np.float32), answered)
+
+
+@dataclass(frozen=True, eq=False)
+class Nearness:
+    """How near the nearest placeholder and the nearest real example are; columns in that order.
+
+    Attributes:
+        hash, cosine: shape (q, 2), 0 (nothing near) to 1 (the same picture).
+        compared: shape (q,), bool: by cosine, too.
+        answered: shape (q,), bool: near enough to say anything.
+    """
+
+    hash: NDArray[np.float64]
+    cosine: NDArray[np.float64]
+    compared: NDArray[np.bool_]
+    answered: NDArray[np.bool_]
+
+
+def nearness(
+    queries: Signals,
+    examples: Signals,
+    is_placeholder: NDArray[np.bool_],
+    itself: NDArray[np.integer] | None = None,
+) -> Nearness:
+    """Compare all queries with all examples, in blocks of a few megabytes.
+
+    Raises:
+        SupportError: there is not a label for each example, or not a row for each query.
+    """
+    q, m = len(queries), len(examples)
+    if is_placeholder.shape != (m,):
+        raise SupportError(f"a label for each of {m} examples is needed: {is_placeholder.shape}")
+    if itself is not None and itself.shape != (q,):
+        raise SupportError(f"a row for each of {q} queries is needed, got {itself.shape}")
+    bits, cosine = np.full((q, 2), float(BITS)), np.full((q, 2), COSINE)
+    sides = [np.flatnonzero(is_placeholder), np.flatnonzero(~is_placeholder)]
+    step = max(1, _BLOCK // max(1, m))
+    for start in range(0, q if m else 0, step):
+        rows = slice(start, start + step)
+        apart = distance(queries.hashes[rows, None], examples.hashes[None]).astype(np.float64)
+        close = queries.visual[rows] @ examples.visual.T  # rows that were not embedded are 0
+        if itself is not None:
+            here = np.flatnonzero(itself[rows] >= 0)
+            apart[here, itself[rows][here]] = 64
+            close[here, itself[rows][here]] = -1
+        for side, columns in enumerate(sides):
+            bits[rows, side] = apart[:, columns].min(axis=1, initial=BITS)
+            cosine[rows, side] = close[:, columns].max(axis=1, initial=COSINE)
+    compared = queries.embedded & bool(examples.embedded.all())
+    cosine[~compared] = COSINE
+    answered = np.asarray(((bits <= _NEAR_BITS) | (cosine >= _NEAR_COSINE)).any(axis=1))
+    hinge = (np.minimum(cosine, 1) - COSINE) / (1 - COSINE)
+    return Nearness(1 - bits / BITS, hinge, compared, answered)
