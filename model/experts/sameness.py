@@ -142,19 +142,26 @@ def nearness(
         raise SupportError(f"a row for each of {q} queries is needed, got {itself.shape}")
     bits, cosine = np.full((q, 2), float(BITS)), np.full((q, 2), COSINE)
     sides = [np.flatnonzero(is_placeholder), np.flatnonzero(~is_placeholder)]
+    # Only where all examples were: a nearest one of some would be another question.
+    embedded = bool(examples.embedded.all() and queries.embedded.any())
     step = max(1, _BLOCK // max(1, m))
     for start in range(0, q if m else 0, step):
         rows = slice(start, start + step)
         apart = distance(queries.hashes[rows, None], examples.hashes[None]).astype(np.float64)
-        close = queries.visual[rows] @ examples.visual.T  # rows that were not embedded are 0
+        apart[~(queries.looked[rows, None] & examples.looked[None])] = BITS
         if itself is not None:
             here = np.flatnonzero(itself[rows] >= 0)
-            apart[here, itself[rows][here]] = 64
-            close[here, itself[rows][here]] = -1
+            apart[here, itself[rows][here]] = BITS
         for side, columns in enumerate(sides):
             bits[rows, side] = apart[:, columns].min(axis=1, initial=BITS)
+        if not embedded:
+            continue
+        close = queries.visual[rows] @ examples.visual.T
+        if itself is not None:
+            close[here, itself[rows][here]] = -1
+        for side, columns in enumerate(sides):
             cosine[rows, side] = close[:, columns].max(axis=1, initial=COSINE)
-    compared = queries.embedded & bool(examples.embedded.all())
+    compared = queries.embedded & embedded
     cosine[~compared] = COSINE
     answered = np.asarray(((bits <= _NEAR_BITS) | (cosine >= _NEAR_COSINE)).any(axis=1))
     hinge = (np.minimum(cosine, 1) - COSINE) / (1 - COSINE)
