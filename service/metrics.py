@@ -69,6 +69,35 @@ class Metrics:
             buckets=_SHORT,
             registry=registry,
         )
+        self.look_seconds = Histogram(
+            "standin_look_seconds",
+            "Picture statistics and perceptual hash of one picture.",
+            buckets=_SHORT,
+            registry=registry,
+        )
+        self.experts = Counter(
+            "standin_expert_pictures",
+            "Pictures that each expert was asked about.",
+            ("expert",),
+            registry=registry,
+        )
+        for expert in ("statistics", "words", "visual"):
+            self.experts.labels(expert)
+        self.feedback = Counter(
+            "standin_feedback",
+            "The teacher's words by what became of them: added, relabelled, unchanged, superseded "
+            "(by a later one of the same request), refused.",
+            ("outcome",),
+            registry=registry,
+        )
+        for outcome in ("added", "relabelled", "unchanged", "superseded", "refused"):
+            self.feedback.labels(outcome)
+        self.reward = Histogram(
+            "standin_feedback_reward",
+            "Of the answers that the teacher spoke about: 1 is sure and right, -1 sure and wrong.",
+            buckets=(-0.5, 0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1),
+            registry=registry,
+        )
         self.refused = Counter(
             "standin_refused",
             "Requests refused with 503, by what was full.",

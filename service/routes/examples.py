@@ -53,6 +53,7 @@ EXAMPLE = {
     "size": {"width": 800, "height": 600},
     "format": "JPEG",
     "created": "2026-11-23T09:30:00Z",
+    "origin": "upload",
 }
 ADAPTED = {
     "category": "shoes",
@@ -225,13 +226,13 @@ async def list_examples(
                 }
             },
         },
-        **refusals(problems.NO_CATEGORY, problems.NO_EXAMPLE, *ALWAYS),
+        **refusals(problems.NO_CATEGORY, problems.NO_EXAMPLE, problems.NO_THUMBNAIL, *ALWAYS),
     },
 )
 async def get_example_image(
     category: Slug, id: ExampleId, parts: AllParts, tenant: Tenant
 ) -> Response:
-    """The example's thumbnail."""
+    """The example's thumbnail; one that came from feedback has none."""
     data = await parts.store.example_thumbnail(tenant, category, id)
     # An id's picture never changes, but it can be deleted, so not for long.
     return Response(data, media_type="image/webp", headers={"Cache-Control": "private, max-age=60"})

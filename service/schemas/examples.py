@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
@@ -60,6 +61,9 @@ class ExampleOut(Out):
     size: ExampleSize
     format: str
     created: datetime
+    origin: Literal["upload", "teacher"] = Field(
+        description="`teacher`: from feedback on a score; there is no thumbnail of it."
+    )
 
     @classmethod
     def of(cls, example: store.Example) -> ExampleOut:
@@ -71,6 +75,7 @@ class ExampleOut(Out):
             size=ExampleSize(width=example.width, height=example.height),
             format=example.format,
             created=example.created,
+            origin=example.origin,
         )
 
 

@@ -1,4 +1,4 @@
-"""Embeddings as bytes: float32, little-endian, whatever the machine."""
+"""Embeddings as bytes, little-endian, whatever the machine: float32, and float16 in scores."""
 
 from collections.abc import Sequence
 
@@ -17,3 +17,14 @@ def unpack(rows: Sequence[bytes]) -> npt.NDArray[np.float32]:
         return np.zeros((0, 0), dtype=np.float32)
     matrix = np.frombuffer(b"".join(rows), dtype="<f4").reshape(len(rows), -1)
     return matrix.astype(np.float32)
+
+
+def unpack_half(row: bytes) -> npt.NDArray[np.float32]:
+    """2 d bytes of float16, a vector of unit length, to shape (d,), float32 and that long again.
+
+    Rounding to float16 moves the length by some 1e-4, more than what tells a picture from one
+    that is compressed again; its direction it leaves alone.
+    """
+    vector = np.frombuffer(row, dtype="<f2").astype(np.float32)
+    length = float(np.linalg.norm(vector))
+    return vector / np.float32(length) if length > 0 else vector

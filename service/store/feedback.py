@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-import numpy as np
 from sqlalchemy.orm import Session
 
-from service.store import scores
+from service.store import embeddings, scores
 from service.store.adaptation import AdaptFn
 from service.store.categories import find, find_or_create
 from service.store.errors import (
@@ -121,7 +120,7 @@ def _example(score: ScoreRow, label: Label) -> NewExample | None:
         width=score.width,
         height=score.height,
         format=score.format,
-        embedding=np.frombuffer(score.embedding, dtype="<f2").astype(np.float32),
+        embedding=embeddings.unpack_half(score.embedding),
         thumbnail=None,
         model_sha256=score.model_sha256,
         signals=score.signals,

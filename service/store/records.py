@@ -210,11 +210,11 @@ class ExampleMatrix:
 class ScoreRow:
     """One score, kept so that a teacher can speak about it later.
 
-    ``embedding`` is little-endian float16 bytes, or b"" where none is kept. Make ``score_id`` with
-    ``new_id()``: ids that grow with time keep inserts cheap.
+    ``embedding`` is of unit length, as little-endian float16, or b"" where none is kept. Make
+    ``score_id`` with ``new_id()``: ids that grow with time keep inserts cheap.
 
     What is None by default is what a picture needs to become an example; a score that lacks any
-    of the first four, as those of earlier releases do, can be judged but not learned from.
+    of the first four, as those of earlier releases do, cannot be learned from.
     """
 
     tenant: str

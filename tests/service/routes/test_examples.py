@@ -197,7 +197,8 @@ def test_pages_hold_every_example_once(shared: Service, category: str) -> None:
     assert len(seen) == 6
     assert {item["label"] for item in seen} == {"placeholder", "real"}
     assert seen[0]["size"] == {"width": 160, "height": 120}
-    assert set(seen[0]) == {"id", "label", "sha256", "size", "format", "created"}
+    assert set(seen[0]) == {"id", "label", "sha256", "size", "format", "created", "origin"}
+    assert {item["origin"] for item in seen} == {"upload"}
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from service.store import (
     Support,
     new_id,
 )
+from service.store.embeddings import unpack_half
 
 DIM = 16
 MODEL = "a" * 64
@@ -36,8 +37,8 @@ def embedding(number: int, dim: int = DIM) -> np.ndarray:
 
 
 def halved(number: int, dim: int = DIM) -> np.ndarray:
-    """The same embedding, kept for a while as float16."""
-    return embedding(number, dim).astype(np.float16).astype(np.float32)
+    """The same embedding as a score brings it back: kept as float16, then of unit length."""
+    return unpack_half(embedding(number, dim).astype("<f2").tobytes())
 
 
 def thumbnail(number: int) -> bytes:

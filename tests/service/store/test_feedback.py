@@ -81,6 +81,15 @@ async def test_a_word_makes_an_example_and_a_category(store: Store) -> None:
         await store.example_thumbnail("t", "shoes", example.id)
 
 
+async def test_a_score_brings_its_embedding_back_in_unit_length(store: Store) -> None:
+    whole = picture(1).embedding / np.linalg.norm(picture(1).embedding)
+    await teach(store, (score(1, embedding=whole.astype("<f2").tobytes()), "real"))
+    found = (await store.nearest("t", "shoes", 1)).embeddings[0]
+    assert np.linalg.norm(found) == pytest.approx(1, abs=1e-6)
+    np.testing.assert_allclose(found, whole, atol=1e-3)
+    assert found @ whole > 1 - 1e-6
+
+
 async def test_the_latest_word_counts_and_a_repeated_one_changes_nothing(store: Store) -> None:
     row = score(1)
     assert told(await teach(store, (row, "real"))) == [("added", 1)]

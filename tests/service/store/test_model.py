@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -35,7 +36,7 @@ from service.store import (
     open_store,
 )
 from tests.service.store import builders
-from tests.service.store.builders import MODEL, adapt, digest, halved, score, sha
+from tests.service.store.builders import MODEL, adapt, digest, score, sha
 
 T = TypeVar("T")
 NAMES = st.sampled_from(["shoes", "paint", "gift-cards"])
@@ -43,13 +44,19 @@ NUMBERS = st.integers(0, 7)
 LABELS = st.sampled_from(["placeholder", "real"])
 
 
+def exact(number: int) -> np.ndarray:
+    """Shape (16,), of unit length and the same in float16, so that a score brings it unchanged."""
+    signs = np.random.default_rng(number).choice([-0.25, 0.25], 16)
+    return np.append(signs[:-1], [0.25]).astype(np.float32)
+
+
 def picture(number: int, label: Label) -> NewExample:
-    """Its embedding survives being kept as float16, so that a score brings the same."""
-    return replace(builders.picture(number, label), embedding=halved(number))
+    return replace(builders.picture(number, label), embedding=exact(number))
 
 
 def digest_of(labels: dict[int, str]) -> bytes:
-    return builders.digest_of(labels, scored=labels)
+    vectors = np.array([exact(number) for number in labels], np.float32).reshape(-1, 16)
+    return digest(vectors, np.array([one == "placeholder" for one in labels.values()], np.bool_))
 
 
 @dataclass
@@ -149,7 +156,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         """Words on scores that were given just now, or that nobody ever gave."""
         tenant = self.tenants[which]
         rows = [
-            score(n, name, tenant, embedding=halved(n).astype("<f2").tobytes())
+            score(n, name, tenant, embedding=exact(n).astype("<f2").tobytes())
             for name, n, _, _ in said
         ]
         given = [row for row, (_, _, _, kept) in zip(rows, said, strict=True) if kept]
