@@ -21,11 +21,16 @@ from torch import Tensor
 
 from model import images
 from model.encoder import Encoder, choose_device
+from model.ensemble import Ensemble, Experts, Known, Look, Question
 from model.errors import SupportError, UnreadablePicture
+from model.experts.panel import Panel
+from model.experts.release import experts_path, load_released
+from model.experts.words import RELEASED as READER
+from model.experts.words import load_reader, load_reader_card
 from model.weights import Card, find_card, load_weights, restore
 
 if TYPE_CHECKING:
-    from model.learners.base import Head, Learner
+    from model.learners.base import Learner
 
 Source: TypeAlias = bytes | str | Path | Image.Image | np.ndarray
 """A picture: a file's bytes, its path, a Pillow picture, or uint8 samples of shape (h, w, 3)."""
@@ -34,18 +39,23 @@ LABELS = ("placeholder", "real")
 
 
 class Model:
-    """An encoder and a learner that were trained together.
+    """An encoder, a learner and experts that were trained together.
 
     Attributes:
         card: what they are.
         encoder: pixels to embeddings.
         learner: embeddings to heads, heads to probabilities.
+        ensemble: all experts and the top level above them; the visual head alone where the release
+            has no others.
     """
 
-    def __init__(self, card: Card, encoder: Encoder, learner: Learner) -> None:
+    def __init__(
+        self, card: Card, encoder: Encoder, learner: Learner, experts: Experts | None = None
+    ) -> None:
         self.card = card
         self.encoder = encoder
         self.learner = learner
+        self.ensemble = Ensemble(encoder, learner, experts)
 
     def embed(self, pictures: Sequence[Source]) -> Float[Tensor, "n d"]:
         """Embed pictures; rows of unit length.
@@ -54,7 +64,7 @@ class Model:
             PictureError: one of them cannot be read, or is too large.
         """
         size = self.encoder.image_size
-        return torch.from_numpy(self.encoder.embed([_pixels(each, size) for each in pictures]))
+        return torch.from_numpy(self.encoder.embed([_decoded(each, size)[0] for each in pictures]))
 
     def adapt(self, support: Mapping[str, Sequence[Source]] | None = None) -> Adapted:
         """Learn a category from labelled pictures.
@@ -73,9 +83,15 @@ class Model:
                 f"labels are {' and '.join(LABELS)}, got {', '.join(map(repr, strange))}"
             )
         groups = [list(support.get(label, ())) for label in LABELS]
-        embeddings = self.embed([picture for group in groups for picture in group])
-        is_placeholder = torch.arange(len(embeddings)) < len(groups[0])
-        return Adapted(self, self.learner.adapt(embeddings, is_placeholder))
+        looks = self._look([picture for group in groups for picture in group])
+        signals = self.ensemble.examine(looks)
+        is_placeholder = np.arange(len(looks)) < len(groups[0])
+        state = self.ensemble.adapt(signals, is_placeholder)
+        return Adapted(self, Known(state, signals, is_placeholder))
+
+    def _look(self, pictures: Sequence[Source]) -> list[Look]:
+        size = self.encoder.image_size
+        return [self.ensemble.look(*_decoded(each, size)) for each in pictures]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +99,7 @@ class Adapted:
     """A model and what it learned about one category. Scoring changes nothing."""
 
     model: Model
-    head: Head
+    known: Known
 
     def score(self, pictures: Sequence[Source]) -> Float[Tensor, " n"]:
         """Probability of each picture to be a placeholder, strictly between 0 and 1.
@@ -91,7 +107,13 @@ class Adapted:
         Raises:
             PictureError: one of them cannot be read, or is too large.
         """
-        return self.model.learner.score(self.head, self.model.embed(pictures))
+        if not pictures:
+            return torch.zeros(0)
+        ensemble = self.model.ensemble
+        looks = self.model._look(pictures)
+        questions = [Question(row, 0) for row in range(len(looks))]
+        signals = ensemble.examine(looks, [self.known], questions)
+        return ensemble.route(signals, [self.known], questions).probability
 
 
 def load(path: str | Path | None = None, device: str = "auto") -> Model:
@@ -107,19 +129,44 @@ def load(path: str | Path | None = None, device: str = "auto") -> Model:
         DeviceError: this machine does not have that device.
     """
     where = choose_device(device)
-    card, tensors = load_weights(find_card(path))
+    card_path = find_card(path)
+    card, tensors = load_weights(card_path)
     net, learner = restore(card, tensors)
-    return Model(card, Encoder(net, card.image_size, where), learner)
+    return Model(
+        card, Encoder(net, card.image_size, where), learner, _experts(card_path, card, learner)
+    )
 
 
-def _pixels(source: Source, size: int) -> np.ndarray:
+def _experts(card_path: Path, card: Card, learner: Learner) -> Experts | None:
+    """The experts that lie beside a card; None where there are none."""
+    path = experts_path(card_path)
+    if not path.exists():
+        return None
+    from model.experts.sameness import Sameness
+
+    found = load_released(path, card.sha256, load_reader_card(READER).sha256)
+    return Experts(
+        reader=load_reader(),
+        panel=Panel(found.statistics, found.words, learner).eval(),
+        sameness=Sameness(),
+        combination=found.combination,
+        surely=found.surely,
+        policy=found.policy,
+        digest=str(found.about["sha256"]),
+    )
+
+
+def _decoded(source: Source, size: int) -> tuple[np.ndarray, int, int]:
+    """Letterboxed pixels, and the original's width and height."""
     if isinstance(source, str | Path):
         try:
-            return images.decode(Path(source).read_bytes(), size).pixels
+            data = Path(source).read_bytes()
         except OSError as error:
             raise UnreadablePicture(f"{source} cannot be read: {error.strerror}") from error
+        return _decoded(data, size)
     if isinstance(source, bytes):
-        return images.decode(source, size).pixels
+        picture = images.decode(source, size)
+        return picture.pixels, picture.width, picture.height
     if isinstance(source, np.ndarray):
         if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3:
             raise UnreadablePicture(
@@ -129,4 +176,4 @@ def _pixels(source: Source, size: int) -> np.ndarray:
         source = Image.fromarray(source)
     if min(source.size) < 1:
         raise UnreadablePicture(f"the picture has no pixels: {source.width} x {source.height}")
-    return images.letterbox(images.to_rgb(source), size)
+    return images.letterbox(images.to_rgb(source), size), source.width, source.height

@@ -1,11 +1,12 @@
-"""What is waiting becomes batches: bytes in, embeddings out, shared by all requests.
+"""What is waiting becomes batches: bytes in, signals out, shared by all requests.
 
 The event loop owns all state here, so there are no locks. Decoding runs in a small pool of
-threads, the encoder in threads of its own: one for a GPU; on a CPU one for each core with one torch
-thread each, as two torch threads that wait for each other on busy cores are slower than one.
-Pictures of several requests are taken in turns, so
+threads, and what costs nothing beside it with it; the dear experts run in threads of their own: one
+for a GPU; on a CPU one for each core with one torch thread each, as two torch threads that wait for
+each other on busy cores are slower than one. Pictures of several requests are taken in turns, so
 that a request of 256 pictures does not stand in front of a request of one; a picture that several
-requests brought is computed once; and a picture whose requests have all gone is not computed.
+requests brought is computed once, as far as any of them needs it; and a picture whose requests have
+all gone is not computed.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ import numpy.typing as npt
 import torch
 
 from model import images
+from model.ensemble import Ensemble, Known, Look, Question
 from model.errors import PictureError
+from model.experts.signals import Signals
 from service.errors import Overloaded, UnreadableBase64
 from service.metrics import Metrics
 
@@ -37,13 +40,37 @@ Source = bytes | str | PictureError
 """One picture as it came: its bytes, its base64, or why there is none."""
 
 
-class Encodes(Protocol):
-    """What this module asks of :class:`model.encoder.Encoder`."""
+class Examines(Protocol):
+    """What this module asks of :class:`model.ensemble.Ensemble`."""
 
-    image_size: int
+    @property
+    def image_size(self) -> int:
+        """Side of the square that pictures are letterboxed to."""
 
-    def embed(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """(n, size, size, 3) to (n, d), rows of unit length."""
+    def look(self, pixels: npt.NDArray[np.uint8], width: int, height: int) -> Look:
+        """What costs nothing beside decoding."""
+
+    def examine(
+        self,
+        looks: Sequence[Look],
+        categories: Sequence[Known] = (),
+        questions: Sequence[Question] | None = None,
+    ) -> Signals:
+        """Signals, as far as the questions need them; all of them without questions."""
+
+    def enough(
+        self, signals: Signals, categories: Sequence[Known], questions: Sequence[Question]
+    ) -> bool:
+        """Whether the questions can be answered from these signals."""
+
+
+@dataclass(frozen=True, eq=False)
+class Wish:
+    """What one picture is computed for: a category as it is now, and how many items share the
+    picture. Everything that can be known of it where there is no wish."""
+
+    known: Known
+    shared: int = 1
 
 
 @dataclass(frozen=True)
@@ -56,13 +83,23 @@ class Named:
 
 @dataclass(frozen=True)
 class Embedded:
-    """What is known of one picture: embedding (d,) float32 of unit length, size of the original."""
+    """What is known of one picture: its signals (one row), and the size of the original."""
 
     sha256: str
-    embedding: npt.NDArray[np.float32] = field(repr=False)
+    signals: Signals = field(repr=False)
     width: int
     height: int
     format: str
+
+    @property
+    def embedding(self) -> npt.NDArray[np.float32]:
+        """Shape (d,), unit length; zeros where the encoder was not asked."""
+        row: npt.NDArray[np.float32] = self.signals.visual[0]
+        return row
+
+    def packed(self, ensemble: Ensemble) -> bytes | None:
+        """What the store keeps of the other signals; None where nobody else looks."""
+        return self.signals.packed(0, ensemble.mark) if self.signals.looked[0] else None
 
 
 @dataclass(frozen=True)
@@ -80,12 +117,14 @@ class Plan:
 class _Work:
     """One distinct picture on its way, and how many requests wait for it."""
 
-    __slots__ = ("done", "named", "picture", "waiters")
+    __slots__ = ("done", "look", "named", "picture", "waiters", "wishes")
 
     def __init__(self, named: Named, loop: asyncio.AbstractEventLoop) -> None:
         self.named = named
         self.waiters = 0
         self.picture: images.Picture | None = None
+        self.look: Look | None = None
+        self.wishes: list[Wish | None] = []
         # Holds errors as results: one that nobody awaits any more must not be warned about.
         self.done: asyncio.Future[Embedded | Exception] = loop.create_future()
 
@@ -94,9 +133,9 @@ class Embedder:
     """Computes embeddings for requests. Build it on the event loop that uses it."""
 
     def __init__(
-        self, encoder: Encodes, plan: Plan, limits: images.Limits, metrics: Metrics
+        self, experts: Examines, plan: Plan, limits: images.Limits, metrics: Metrics
     ) -> None:
-        self._encoder = encoder
+        self._experts = experts
         self._plan = plan
         self._limits = limits
         self._metrics = metrics
@@ -117,9 +156,10 @@ class Embedder:
 
     async def warm_up(self) -> None:
         """One pass over an empty picture."""
-        size = self._encoder.image_size
-        pixels = np.full((1, size, size, 3), 128, np.uint8)
-        await self._loop.run_in_executor(self._encoding, self._encoder.embed, pixels)
+        size = self._experts.image_size
+        pixels = np.full((size, size, 3), 128, np.uint8)
+        look = self._experts.look(pixels, size, size)
+        await self._loop.run_in_executor(self._encoding, self._experts.examine, [look])
 
     async def name(self, sources: Sequence[Source]) -> list[Named | PictureError]:
         """Bytes and names of pictures, in order. Hashing runs beside the event loop."""
@@ -128,25 +168,52 @@ class Embedder:
         )
 
     async def embed(
-        self, pictures: Sequence[Named | PictureError]
+        self,
+        pictures: Sequence[Named | PictureError],
+        wishes: Sequence[Wish | None] | None = None,
     ) -> list[Embedded | PictureError]:
-        """Embeddings in order; a picture that cannot be read gives its error in its place.
+        """Signals in order; a picture that cannot be read gives its error in its place.
 
         Cancelling the call lets go of its pictures; those that nobody else waits for are dropped.
 
+        Args:
+            wishes: of each picture what it is computed for; everything where None.
         Raises:
             Overloaded: more pictures would wait than may wait. Nothing was started.
         """
-        cached = {
-            picture.sha256: self._cache[picture.sha256]
+        asked: dict[str, list[Wish | None]] = {}
+        named: dict[str, Named] = {}
+        for picture, wish in zip(pictures, wishes or [None] * len(pictures), strict=True):
+            if isinstance(picture, Named):
+                named[picture.sha256] = picture
+                asked.setdefault(picture.sha256, []).append(wish)
+        done: dict[str, Embedded | Exception] = {}
+        # Once more where a picture was already on its way for somebody who needed less of it.
+        while missing := [
+            name
+            for name in named
+            if name not in done
+            or (isinstance(known := done[name], Embedded) and not self._serves(known, asked[name]))
+        ]:
+            done.update(await self._compute([named[name] for name in missing], asked))
+        return [
+            _given(done[picture.sha256]) if isinstance(picture, Named) else picture
             for picture in pictures
-            if isinstance(picture, Named) and picture.sha256 in self._cache
-        }
-        wanted = {
-            picture.sha256: picture
-            for picture in pictures
-            if isinstance(picture, Named) and picture.sha256 not in cached
-        }
+        ]
+
+    async def _compute(
+        self, pictures: Sequence[Named], asked: dict[str, list[Wish | None]]
+    ) -> dict[str, Embedded | Exception]:
+        """Of distinct pictures what is cached, and what is computed."""
+        done: dict[str, Embedded | Exception] = {}
+        wanted: dict[str, Named] = {}
+        for picture in pictures:
+            known = self._cache.get(picture.sha256)
+            if known is not None and self._serves(known, asked[picture.sha256]):
+                done[picture.sha256] = known
+                self._cache.move_to_end(picture.sha256)
+            else:
+                wanted[picture.sha256] = picture
         fresh = [picture for name, picture in wanted.items() if name not in self._works]
         if fresh and len(self._works) + len(fresh) > self._plan.queue:
             self._metrics.refused.labels("pictures").inc()
@@ -154,22 +221,28 @@ class Embedder:
                 f"{len(self._works)} pictures are waiting, and {self._plan.queue} may wait",
                 retry_after=min(60.0, len(self._works) * self._seconds_each),
             )
-        for name in cached:
-            self._cache.move_to_end(name)
-        self._metrics.pictures.labels("cached").inc(len(cached))
+        self._metrics.pictures.labels("cached").inc(len(done))
         self._metrics.pictures.labels("joined").inc(len(wanted) - len(fresh))
-        works = self._enter(fresh, wanted)
+        works = self._enter(fresh, wanted, asked)
         try:
             if works:
                 await asyncio.wait([work.done for work in works.values()])
         finally:
             self._leave(works.values())
-        done: dict[str, Embedded | Exception] = dict(cached)
         done.update((name, work.done.result()) for name, work in works.items())
-        return [
-            _given(done[picture.sha256]) if isinstance(picture, Named) else picture
-            for picture in pictures
-        ]
+        return done
+
+    def _serves(self, known: Embedded, wishes: Sequence[Wish | None]) -> bool:
+        """Whether what is known of a picture is all that is wished to be known."""
+        if self._complete(known.signals):
+            return True
+        if any(wish is None for wish in wishes):
+            return False
+        categories, questions = _questions([(0, wish) for wish in wishes if wish is not None])
+        return self._experts.enough(known.signals, categories, questions)
+
+    def _complete(self, signals: Signals) -> bool:
+        return bool(signals.embedded[0]) and bool(signals.read[0] or not signals.looked[0])
 
     async def thumbnails(
         self, pictures: Sequence[Named | PictureError]
@@ -201,7 +274,12 @@ class Embedder:
 
     # -- taking and letting go
 
-    def _enter(self, fresh: Sequence[Named], wanted: dict[str, Named]) -> dict[str, _Work]:
+    def _enter(
+        self,
+        fresh: Sequence[Named],
+        wanted: dict[str, Named],
+        asked: dict[str, list[Wish | None]],
+    ) -> dict[str, _Work]:
         lane: deque[_Work] = deque()
         for named in fresh:
             work = self._works[named.sha256] = _Work(named, self._loop)
@@ -209,8 +287,9 @@ class Embedder:
         if lane:
             self._lanes.append(lane)
         works = {name: self._works[name] for name in wanted}
-        for work in works.values():
+        for name, work in works.items():
             work.waiters += 1
+            work.wishes += asked[name]
         self._metrics.waiting.set(len(self._works))
         self._pump()
         return works
@@ -254,17 +333,19 @@ class Embedder:
                 return work
         return None
 
-    def _decode(self, data: bytes) -> images.Picture:
+    def _decode(self, data: bytes) -> tuple[images.Picture, Look]:
         with self._metrics.decode_seconds.time():
-            return images.decode(data, self._encoder.image_size, self._limits)
+            picture = images.decode(data, self._experts.image_size, self._limits)
+        with self._metrics.look_seconds.time():
+            return picture, self._experts.look(picture.pixels, picture.width, picture.height)
 
-    def _decoded(self, work: _Work, task: asyncio.Future[images.Picture]) -> None:
+    def _decoded(self, work: _Work, task: asyncio.Future[tuple[images.Picture, Look]]) -> None:
         self._decoding -= 1
         if task.cancelled():
             return
         error = task.exception()
         if error is None:
-            work.picture = task.result()
+            work.picture, work.look = task.result()
             self._ready.append(work)
             self._offer()
         else:
@@ -299,33 +380,43 @@ class Embedder:
 
     async def _pass(self, batch: list[_Work]) -> None:
         started = time.perf_counter()
-        pixels = np.stack([work.picture.pixels for work in batch if work.picture is not None])
+        looks = [work.look for work in batch if work.look is not None]
+        wishes = [list(work.wishes) for work in batch]
         try:
-            rows = await self._loop.run_in_executor(self._encoding, self._encode, pixels)
+            signals = await self._loop.run_in_executor(self._encoding, self._examine, looks, wishes)
         except Exception as error:  # whatever it is, those who wait must hear of it
             for work in batch:
                 self._finish(work, error)
         else:
-            for work, row in zip(batch, rows, strict=True):
-                self._keep(work, row)
+            for row, work in enumerate(batch):
+                self._keep(work, signals.take(np.array([row])))
             spent = (time.perf_counter() - started) / len(batch) / self._plan.encode_threads
             self._seconds_each += 0.1 * (spent - self._seconds_each)
         finally:
             self._free += 1
             self._offer()
 
-    def _encode(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        self._metrics.batch_pictures.observe(len(pixels))
+    def _examine(self, looks: Sequence[Look], wishes: Sequence[Sequence[Wish | None]]) -> Signals:
+        """As much of each picture as anybody wishes, in two groups: all of it, or what it takes."""
+        self._metrics.batch_pictures.observe(len(looks))
         with self._metrics.encode_seconds.time():
-            return self._encoder.embed(pixels)
+            whole = [row for row, mine in enumerate(wishes) if None in mine]
+            some = [row for row, mine in enumerate(wishes) if None not in mine]
+            parts = [self._experts.examine([looks[row] for row in whole])]
+            categories, questions = _questions(
+                [(i, wish) for i, row in enumerate(some) for wish in wishes[row] if wish]
+            )
+            parts.append(self._experts.examine([looks[row] for row in some], categories, questions))
+        found = Signals.concatenated(parts)
+        self._metrics.experts.labels("words").inc(int(found.read.sum()))
+        self._metrics.experts.labels("visual").inc(int(found.embedded.sum()))
+        self._metrics.experts.labels("statistics").inc(len(found))
+        return found.take(np.argsort(np.array(whole + some)))
 
-    def _keep(self, work: _Work, row: npt.NDArray[np.float32]) -> None:
+    def _keep(self, work: _Work, signals: Signals) -> None:
         picture = work.picture
         assert picture is not None  # only decoded pictures become part of a batch
-        # A copy: a view would keep the whole batch's array alive in the cache.
-        known = Embedded(
-            work.named.sha256, row.copy(), picture.width, picture.height, picture.format
-        )
+        known = Embedded(work.named.sha256, signals, picture.width, picture.height, picture.format)
         if not work.done.done():  # else it was dropped during the pass, and is counted so
             self._metrics.pictures.labels("computed").inc()
         if self._plan.cache:
@@ -333,6 +424,19 @@ class Embedder:
             if len(self._cache) > self._plan.cache:
                 self._cache.popitem(last=False)
         self._finish(work, known)
+
+
+def _questions(wishes: Sequence[tuple[int, Wish]]) -> tuple[list[Known], list[Question]]:
+    """The distinct categories among wishes, and a question for each wish about its row."""
+    numbers: dict[int, int] = {}
+    categories: list[Known] = []
+    questions = []
+    for row, wish in wishes:
+        number = numbers.setdefault(id(wish.known), len(categories))
+        if number == len(categories):
+            categories.append(wish.known)
+        questions.append(Question(row, number, wish.shared))
+    return categories, questions
 
 
 def _call_this_thread(name: str) -> None:

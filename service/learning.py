@@ -11,8 +11,11 @@ import numpy.typing as npt
 import torch
 
 from model import Model, PictureError, metrics
+from model.experts.signals import Signals
+from model.teacher.candidates import CANDIDATES, first_weights, learn
 from service.batching import Embedded, Embedder, Named, Source
 from service.errors import ConflictingLabels, NothingUsable
+from service.knowledge import Knowledge, weights_of
 from service.metrics import Metrics
 from service.store import Adaptation, Label, NewExample, Support
 
@@ -24,26 +27,33 @@ class Fitter:
         quality_examples: leave-one-out figures are left out above so many examples.
     """
 
-    def __init__(self, model: Model, quality_examples: int, counts: Metrics) -> None:
+    def __init__(
+        self, model: Model, knowledge: Knowledge, quality_examples: int, counts: Metrics
+    ) -> None:
         self.model = model
+        self.knowledge = knowledge
         self.quality_examples = quality_examples
         self.counts = counts
 
     def __call__(self, support: Support) -> Adaptation:
-        """Fit one category's head to its support set, judge it, and hear what the teacher said."""
-        # Copies: the store's arrays may be read-only, which torch has no notion of.
+        """Adapt one category to its support set, judge it, and hear what the teacher said."""
+        ensemble = self.model.ensemble
+        # A copy: the store's array may be read-only, which torch has no notion of.
         shape = (len(support.is_placeholder), self.model.learner.embedding_dim)
-        x = torch.tensor(support.embeddings, dtype=torch.float32).reshape(shape)
-        y = torch.tensor(support.is_placeholder, dtype=torch.bool)
+        embeddings = np.array(support.embeddings, dtype=np.float32).reshape(shape)
+        labels = np.array(support.is_placeholder, dtype=np.bool_)
+        signals = self.knowledge.signals(embeddings, support.signals)
         with self.counts.adapt_seconds.time(), torch.inference_mode():
-            head = self.model.learner.adapt(x, y)
+            lessons = learn(ensemble, signals, labels)
             quality = None
-            if len(y) <= self.quality_examples and min(int(y.sum()), int((~y).sum())) >= 2:
-                quality = _quality(self.model.learner.leave_one_out(x, y).numpy(), y.numpy())
+            if len(labels) <= self.quality_examples and _enough(labels[signals.embedded]):
+                quality = self._quality(signals, labels)
             online = support.previous_online
             for lesson in support.feedback:
                 online = self.taught(online, lesson.answers, lesson.label)
-        return Adaptation(head.to_bytes(), head.learner, self.model.card.sha256, quality, online)
+        return Adaptation(
+            lessons.to_bytes(), ensemble.name, self.model.card.sha256, quality, online
+        )
 
     def taught(
         self, previous_online: bytes | None, answers: bytes | None, label: Label
@@ -54,10 +64,24 @@ class Fitter:
             previous_online: the weights before, None where it has none yet.
             answers: what each candidate answer said of the picture then, None where not kept.
             label: what the picture was.
-        Returns:
-            The weights as they were: no rule learns from words yet.
         """
-        return previous_online
+        given = np.frombuffer(answers or b"", "<f4").astype(np.float64)
+        if len(given) != len(CANDIDATES):
+            return previous_online
+        weights = weights_of(previous_online) or first_weights()
+        return weights.updated(given, label == "placeholder").to_array().astype("<f8").tobytes()
+
+    def _quality(self, signals: Signals, labels: npt.NDArray[np.bool_]) -> dict[str, Any]:
+        """Of the visual head, each example judged by a head that never saw it."""
+        x, y = torch.from_numpy(signals.visual[signals.embedded]), labels[signals.embedded]
+        probability = self.model.learner.leave_one_out(x, torch.from_numpy(y)).numpy()
+        return _quality(probability, y)
+
+
+def _enough(is_placeholder: npt.NDArray[np.bool_]) -> bool:
+    """Two of each label: with one, leaving it out leaves none."""
+    positive = int(is_placeholder.sum())
+    return min(positive, len(is_placeholder) - positive) >= 2
 
 
 def _quality(
@@ -96,7 +120,7 @@ async def prepare(
     labels: Sequence[Label],
     pictures: Sequence[Named | PictureError],
     embedder: Embedder,
-    model_sha256: str,
+    model: Model,
 ) -> Prepared:
     """Compute what the store keeps of each picture.
 
@@ -129,7 +153,8 @@ async def prepare(
                 format=known.format,
                 embedding=known.embedding,
                 thumbnail=thumbnail,
-                model_sha256=model_sha256,
+                model_sha256=model.card.sha256,
+                signals=known.packed(model.ensemble),
             )
         )
     if not additions:

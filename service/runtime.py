@@ -14,6 +14,7 @@ from model import Model, StandinError, images
 from service.batching import Embedder, Plan
 from service.cores import cores
 from service.errors import NotReady
+from service.knowledge import Knowledge
 from service.learning import Fitter
 from service.metrics import Metrics
 from service.scoring import Scorer
@@ -128,7 +129,8 @@ class Runtime:
         settings = self.settings
         limits = images.Limits(settings.max_picture_bytes, settings.max_picture_pixels)
         plan = plan_for(settings, loaded.encoder.device.type)
-        self._embedder = embedder = Embedder(loaded.encoder, plan, limits, self.metrics)
+        self._embedder = embedder = Embedder(loaded.ensemble, plan, limits, self.metrics)
+        knowledge = Knowledge(loaded.ensemble)
         # The first pass allocates and picks kernels; no client should wait for that.
         await embedder.warm_up()
         self._parts = Parts(
@@ -136,8 +138,8 @@ class Runtime:
             loaded,
             store,
             embedder,
-            Scorer(loaded, store, embedder),
-            Fitter(loaded, settings.quality_examples, self.metrics),
+            Scorer(loaded, knowledge, store, embedder),
+            Fitter(loaded, knowledge, settings.quality_examples, self.metrics),
         )
         self.metrics.ready.set(1)
         self.ready.set()

@@ -1,4 +1,4 @@
-"""Scores: one encoder pass for whatever categories are asked about, one gathered product."""
+"""Scores: the experts that are worth asking, in batches over the categories asked about."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ import numpy.typing as npt
 import torch
 
 from model import Model, PictureError
-from model.learners import Head
-from service.batching import Embedded, Embedder, Source
+from model.ensemble import Question, Route
+from model.experts import EXPERTS, ExpertName
+from model.experts.signals import Signals
+from model.teacher.candidates import answer
+from service.batching import Embedded, Embedder, Named, Source, Wish
 from service.errors import OtherWeights
+from service.knowledge import Category, Knowledge
 from service.store import (
     ActiveHead,
     Decision,
@@ -30,7 +34,8 @@ from service.store import (
 THRESHOLD = 0.5
 """Of a category that has set none: the likelier of the two."""
 UNSURE_BAND = 0.0
-"""Half the width of the band around the threshold; 0 is never unsure."""
+"""Half the width of the band around a threshold that somebody set; 0 is never unsure. Around the
+threshold of nobody's choice it follows from the guarantee (``model.metalearner.conformal``)."""
 # Equal pictures differ by rounding alone (another batch, another device), and a repeated JPEG
 # compression by more than this.
 SAME_PICTURE = 0.9999
@@ -45,6 +50,14 @@ class Item:
     id: str | None
     category: str
     source: Source = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What one expert said, and its share of the answer."""
+
+    probability: float
+    weight: float
 
 
 @dataclass(frozen=True)
@@ -67,6 +80,7 @@ class Score:
     decision: Decision
     threshold: float
     unsure_band: float
+    experts: Mapping[ExpertName, Opinion]
     nearest: Mapping[Label, Nearest | None]
     seen_in_request: int
     seen_in_category: int
@@ -81,23 +95,25 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class _Question:
+class _Asked:
     index: int
     item: Item
     picture: Embedded
     head: ActiveHead
     examples: ExampleMatrix
+    category: Category
 
 
 class Scorer:
     """Answers scores for one model from one store."""
 
-    def __init__(self, model: Model, store: Store, embedder: Embedder) -> None:
+    def __init__(
+        self, model: Model, knowledge: Knowledge, store: Store, embedder: Embedder
+    ) -> None:
         self._model = model
+        self._knowledge = knowledge
         self._store = store
         self._embedder = embedder
-        nothing = torch.zeros(0, model.learner.embedding_dim)
-        self._base = model.learner.adapt(nothing, torch.zeros(0, dtype=torch.bool)).state
 
     async def score(self, tenant: str, items: Sequence[Item]) -> list[Score | Failure]:
         """Score items in order, and keep the scores for the teacher.
@@ -107,33 +123,36 @@ class Scorer:
             StoreUnavailable: heads cannot be read, or scores cannot be kept.
         """
         named = await self._embedder.name([item.source for item in items])
-        pictures = await self._embedder.embed(named)
-        answers: list[Score | Failure | None] = [None] * len(items)
-        asked = sorted(
-            {
-                item.category
-                for item, picture in zip(items, pictures, strict=True)
-                if isinstance(picture, Embedded)
-            }
-        )
-        heads = await self._store.heads(tenant, asked)
-        usable = [name for name in asked if self._belongs(heads[name])]
+        wanted = sorted({item.category for item in items})
+        heads = await self._store.heads(tenant, wanted)
+        usable = [name for name in wanted if self._belongs(heads[name])]
         found = await asyncio.gather(*(self._examples(tenant, heads[name]) for name in usable))
         examples = dict(zip(usable, found, strict=True))
-        questions = []
+        categories = await asyncio.to_thread(
+            lambda: {n: self._knowledge.category(heads[n], examples[n]) for n in usable}
+        )
+        carried = Counter(one.sha256 for one in named if isinstance(one, Named))
+        wishes = [
+            _wish(categories.get(i.category), n, carried) for i, n in zip(items, named, strict=True)
+        ]
+        pictures = await self._embedder.embed(named, wishes)
+        answers: list[Score | Failure | None] = [None] * len(items)
+        asked = []
         for index, (item, picture) in enumerate(zip(items, pictures, strict=True)):
+            name = item.category
             if isinstance(picture, PictureError):
                 answers[index] = Failure(item.id, picture)
-            elif item.category not in examples:
-                answers[index] = Failure(item.id, _other_weights(item.category))
+            elif name not in categories:
+                answers[index] = Failure(item.id, _other_weights(name))
             else:
-                head = heads[item.category]
-                questions.append(_Question(index, item, picture, head, examples[item.category]))
-        if questions:
-            scores = await asyncio.to_thread(self._compute, questions)
-            await self._store.record_scores(self._rows(tenant, questions, scores))
-            for question, score in zip(questions, scores, strict=True):
-                answers[question.index] = score
+                asked.append(
+                    _Asked(index, item, picture, heads[name], examples[name], categories[name])
+                )
+        if asked:
+            scores, rows = await asyncio.to_thread(self._compute, tenant, asked, carried)
+            await self._store.record_scores(rows)
+            for one, score in zip(asked, scores, strict=True):
+                answers[one.index] = score
         return [answer for answer in answers if answer is not None]
 
     def _belongs(self, head: ActiveHead) -> bool:
@@ -147,28 +166,84 @@ class Scorer:
                 pass  # deleted since its head was read: its evidence is gone with it
         return ExampleMatrix((), (), np.zeros((0, 0), np.float32))
 
-    def _compute(self, questions: Sequence[_Question]) -> list[Score]:
-        parsed: dict[str, torch.Tensor] = {}
-        for question in questions:
-            head = question.head
-            if head.category not in parsed:
-                parsed[head.category] = (
-                    self._base if head.state is None else Head.from_bytes(head.state).state
-                )
-        states = torch.stack([parsed[question.head.category] for question in questions])
-        vectors = np.stack([question.picture.embedding for question in questions])
+    def _compute(
+        self, tenant: str, asked: Sequence[_Asked], carried: Mapping[str, int]
+    ) -> tuple[list[Score], list[ScoreRow]]:
+        ensemble = self._model.ensemble
+        numbers: dict[str, int] = {}
+        categories: list[Category] = []
+        questions = []
+        for row, one in enumerate(asked):
+            number = numbers.setdefault(one.head.category, len(categories))
+            if number == len(categories):
+                categories.append(one.category)
+            questions.append(Question(row, number, carried[one.picture.sha256]))
         with torch.inference_mode():
-            rows = self._model.learner.score_many(states, torch.from_numpy(vectors)).tolist()
-        carried = Counter(question.picture.sha256 for question in questions)
-        return [
-            _score(question, score_id, row, carried[question.picture.sha256] - 1)
-            for question, score_id, row in zip(
-                questions, new_ids(len(questions)), rows, strict=True
+            answers = answer(
+                ensemble,
+                Signals.concatenated([one.picture.signals for one in asked]),
+                [category.known for category in categories],
+                [category.recent for category in categories],
+                [category.online for category in categories],
+                questions,
             )
+        ids = new_ids(len(asked))
+        scores = [
+            self._score(one, ids[row], float(answers.probability[row]), answers.route, row, carried)
+            for row, one in enumerate(asked)
         ]
+        return scores, self._rows(tenant, asked, scores, answers.given)
+
+    def _score(
+        self,
+        asked: _Asked,
+        score_id: str,
+        raw: float,
+        route: Route,
+        row: int,
+        carried: Mapping[str, int],
+    ) -> Score:
+        head = asked.head
+        probability = min(max(round(raw, 6), LEAST), 1 - LEAST)
+        threshold = THRESHOLD if head.threshold is None else head.threshold
+        if head.unsure_band is not None:
+            band = head.unsure_band
+        elif head.threshold is None:
+            state = asked.category.known.state
+            band = 0.5 - self._model.ensemble.unsure_below(state.placeholder, state.real)
+        else:
+            band = UNSURE_BAND
+        nearest, same = _neighbours(asked.picture, asked.examples)
+        weights = route.weights[row] / route.weights[row].sum().clamp_min(1e-9)
+        experts = {
+            name: Opinion(
+                round(float(torch.sigmoid(route.logits[row, column])), 6),
+                round(float(weights[column]), 4),
+            )
+            for column, name in enumerate(EXPERTS)
+            if route.answered[row, column]
+        }
+        return Score(
+            id=asked.item.id,
+            score_id=score_id,
+            category=asked.item.category,
+            version=head.version,
+            probability=probability,
+            decision=decide(probability, threshold, band),
+            threshold=threshold,
+            unsure_band=band,
+            experts=experts,
+            nearest=nearest,
+            seen_in_request=carried[asked.picture.sha256] - 1,
+            seen_in_category=same,
+        )
 
     def _rows(
-        self, tenant: str, questions: Sequence[_Question], scores: Sequence[Score]
+        self,
+        tenant: str,
+        asked: Sequence[_Asked],
+        scores: Sequence[Score],
+        given: npt.NDArray[np.float32],
     ) -> list[ScoreRow]:
         now = datetime.now(UTC)
         return [
@@ -179,16 +254,18 @@ class Scorer:
                 version=score.version,
                 probability=score.probability,
                 decision=score.decision,
-                sha256=question.picture.sha256,
-                embedding=question.picture.embedding.astype("<f2").tobytes(),
+                sha256=one.picture.sha256,
+                embedding=one.picture.embedding.astype("<f2").tobytes(),
                 created=now,
                 model_sha256=self._model.card.sha256,
-                width=question.picture.width,
-                height=question.picture.height,
-                format=question.picture.format,
-                category_id=question.head.category_id,
+                width=one.picture.width,
+                height=one.picture.height,
+                format=one.picture.format,
+                category_id=one.head.category_id,
+                signals=one.picture.packed(self._model.ensemble),
+                answers=given[row].astype("<f4").tobytes(),
             )
-            for question, score in zip(questions, scores, strict=True)
+            for row, (one, score) in enumerate(zip(asked, scores, strict=True))
         ]
 
 
@@ -199,39 +276,30 @@ def decide(probability: float, threshold: float, unsure_band: float) -> Decision
     return "placeholder" if probability >= threshold else "real"
 
 
-def _score(question: _Question, score_id: str, raw: float, others: int) -> Score:
-    head = question.head
-    probability = min(max(round(raw, 6), LEAST), 1 - LEAST)
-    threshold = THRESHOLD if head.threshold is None else head.threshold
-    band = UNSURE_BAND if head.unsure_band is None else head.unsure_band
-    nearest, same = _neighbours(question.picture.embedding, question.examples)
-    return Score(
-        id=question.item.id,
-        score_id=score_id,
-        category=question.item.category,
-        version=head.version,
-        probability=probability,
-        decision=decide(probability, threshold, band),
-        threshold=threshold,
-        unsure_band=band,
-        nearest=nearest,
-        seen_in_request=others,
-        seen_in_category=same,
-    )
+def _wish(
+    category: Category | None, picture: Named | PictureError, carried: Mapping[str, int]
+) -> Wish | None:
+    """What a picture is computed for; whatever is wrong with it is said before anything else."""
+    if category is None or not isinstance(picture, Named):
+        return None
+    return Wish(category.known, carried[picture.sha256])
 
 
 def _neighbours(
-    embedding: npt.NDArray[np.float32], examples: ExampleMatrix
+    picture: Embedded, examples: ExampleMatrix
 ) -> tuple[dict[Label, Nearest | None], int]:
+    """The closest example of each label, and how many show the same picture; none where the
+    encoder was not asked."""
     nearest: dict[Label, Nearest | None] = {"placeholder": None, "real": None}
-    if not examples.ids:
+    if not examples.ids or not picture.signals.embedded[0]:
         return nearest, 0
-    # Rows of unit length: the product is the cosine.
-    cosine = examples.embeddings @ embedding
+    # Rows of unit length: the product is the cosine. An example that was never embedded is 0.
+    cosine = examples.embeddings @ picture.embedding
+    embedded = examples.embeddings.any(axis=1)
     is_placeholder = examples.is_placeholder
     labels: tuple[tuple[Label, npt.NDArray[np.bool_]], ...] = (
-        ("placeholder", is_placeholder),
-        ("real", ~is_placeholder),
+        ("placeholder", is_placeholder & embedded),
+        ("real", ~is_placeholder & embedded),
     )
     for label, mask in labels:
         if mask.any():

@@ -5,4 +5,7 @@ picture does not depend on the category and is computed once (its *signal*); wha
 category follows from the category's labelled examples.
 """
 
-EXPERTS = ("statistics", "sameness", "words", "visual")
+from typing import Final, Literal
+
+ExpertName = Literal["statistics", "sameness", "words", "visual"]
+EXPERTS: Final[tuple[ExpertName, ...]] = ("statistics", "sameness", "words", "visual")

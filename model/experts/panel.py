@@ -51,7 +51,7 @@ class Panel(nn.Module):
         return {
             "statistics": (
                 self.statistics.embed(torch.from_numpy(signals.statistics)),
-                torch.ones(len(signals), dtype=torch.bool),
+                torch.from_numpy(signals.looked),
             ),
             "words": (
                 self.words.embed(torch.from_numpy(signals.words)),
@@ -70,9 +70,7 @@ class Panel(nn.Module):
             SupportError: the shapes do not belong together, or a value is not finite.
         """
         labels = torch.from_numpy(is_placeholder)
-        usable = {
-            name: (x[mask], labels[mask]) for name, (x, mask) in self.sees(support).items()
-        }
+        usable = {name: (x[mask], labels[mask]) for name, (x, mask) in self.sees(support).items()}
         learners = self.learners
         return CategoryState(
             heads={name: learners[name].adapt(x, y).state for name, (x, y) in usable.items()},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from model.errors import SupportError
 
 _FORMAT = 1
-_HEADER = struct.Struct("<BBHH")  # format, flags, numbers of statistics, numbers of words
+_HEADER = struct.Struct("<BBHHI")  # format, flags, numbers of statistics and of words, mark
 _READ = 1
 
 
@@ -21,6 +21,8 @@ class Signals:
     """Signals of n pictures; what was not computed is said to be so, and its row is 0.
 
     Attributes:
+        looked: shape (n,), bool: whether statistics and hash are there. (Not so of examples that an
+            earlier release kept.)
         statistics: shape (n, s), float32.
         hashes: shape (n,), uint64: the perceptual hash.
         read: shape (n,), bool: whether the reader looked at the picture.
@@ -30,6 +32,7 @@ class Signals:
         visual: shape (n, d), float32, rows of unit length where embedded.
     """
 
+    looked: NDArray[np.bool_]
     statistics: NDArray[np.float32]
     hashes: NDArray[np.uint64]
     read: NDArray[np.bool_]
@@ -50,6 +53,28 @@ class Signals:
         """Signals of some pictures, by position or mask."""
         return Signals(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
+    def without_embedding(self) -> Signals:
+        """The same pictures before the encoder has seen them."""
+        n = len(self)
+        return replace(
+            self, embedded=np.zeros(n, np.bool_), visual=np.zeros((n, 0), self.visual.dtype)
+        )
+
+    @staticmethod
+    def empty(n: int, widths: tuple[int, int, int]) -> Signals:
+        """Signals of n pictures that nobody has looked at; ``widths`` are s, w and d."""
+        s, w, d = widths
+        return Signals(
+            looked=np.zeros(n, np.bool_),
+            statistics=np.zeros((n, s), np.float32),
+            hashes=np.zeros(n, np.uint64),
+            read=np.zeros(n, np.bool_),
+            words=np.zeros((n, w), np.float32),
+            lettering=np.zeros(n, np.float32),
+            embedded=np.zeros(n, np.bool_),
+            visual=np.zeros((n, d), np.float32),
+        )
+
     @staticmethod
     def concatenated(parts: Sequence[Signals]) -> Signals:
         """One after the other.
@@ -66,43 +91,51 @@ class Signals:
             }
         )
 
-    def packed(self, row: int) -> bytes:
+    def packed(self, row: int, mark: int) -> bytes:
         """One picture's signals but for the embedding, which a store keeps by itself.
 
-        Little-endian: format (1 byte), flags (1), two widths (2 each), hash (8), statistics in
-        half precision, and where the picture was read lettering and words in half precision.
+        Little-endian: format (1 byte), flags (1), two widths (2 each), mark (4), hash (8),
+        statistics in half precision, and where the picture was read lettering and words likewise.
+
+        Args:
+            mark: of the experts that saw them, below 2**32.
         """
         flags = _READ if self.read[row] else 0
         widths = (self.statistics.shape[1], self.words.shape[1] if flags else 0)
         parts = [self.hashes[row : row + 1].astype("<u8"), self.statistics[row].astype("<f2")]
         if flags:
             parts += [self.lettering[row : row + 1].astype("<f2"), self.words[row].astype("<f2")]
-        return _HEADER.pack(_FORMAT, flags, *widths) + b"".join(part.tobytes() for part in parts)
+        return _HEADER.pack(_FORMAT, flags, *widths, mark) + b"".join(
+            part.tobytes() for part in parts
+        )
 
 
 def unpack(
-    data: bytes, visual: NDArray[np.float32] | None, widths: tuple[int, int, int]
+    data: bytes, visual: NDArray[np.float32] | None, widths: tuple[int, int, int], mark: int
 ) -> Signals | None:
     """Signals of one picture from :meth:`Signals.packed` and its embedding.
 
     Args:
         visual: shape (d,); None where the picture was not embedded.
-        widths: s, w and d as they are now.
+        widths, mark: as they are now.
     Returns:
-        None where the bytes are of another format or of other widths: an expert was changed since,
+        None where the bytes are of another format, mark or widths: an expert was changed since,
         and what it saw then means nothing now.
     """
     s, w, d = widths
     if len(data) < _HEADER.size:
         return None
-    kind, flags, statistics, words = _HEADER.unpack_from(data)
+    kind, flags, statistics, words, marked = _HEADER.unpack_from(data)
     read = bool(flags & _READ)
     size = _HEADER.size + 8 + 2 * statistics + (2 + 2 * words if read else 0)
-    if kind != _FORMAT or statistics != s or (read and words != w) or len(data) != size:
+    if (kind, marked) != (_FORMAT, mark) or len(data) != size:
+        return None
+    if statistics != s or (read and words != w):
         return None
     rest = data[_HEADER.size :]
     half = np.frombuffer(rest[8:], "<f2").astype(np.float32)
     return Signals(
+        looked=np.ones(1, np.bool_),
         statistics=half[None, :s],
         hashes=np.frombuffer(rest[:8], "<u8").astype(np.uint64),
         read=np.array([read]),

@@ -134,7 +134,7 @@ async def add_examples(
     async def learn() -> StoredAnswer:
         ready = await while_connected(
             request,
-            prepare(labels, pictures, parts.embedder, parts.model.card.sha256),
+            prepare(labels, pictures, parts.embedder, parts.model),
             parts.settings.deadline,
         )
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from model.experts import ExpertName
 from service import problems
 from service.schemas.base import CategoryName, In, Out, PictureIn, ProblemOut
 from service.schemas.model import ModelName
@@ -51,16 +52,10 @@ class NearestByLabel(Out):
 
 
 class Expert(Out):
-    """One bottom-level model that was asked."""
+    """One bottom-level model that was asked and had something to say."""
 
-    probability: float
-    weight: float
-
-
-class Experts(Out):
-    """Who was asked."""
-
-    visual: Expert
+    probability: float = Field(description="What it says alone.")
+    weight: float = Field(ge=0, le=1, description="Its share of the answer.")
 
 
 class Seen(Out):
@@ -73,7 +68,12 @@ class Seen(Out):
 class Evidence(Out):
     """Why, in a form a merchandiser can check."""
 
-    experts: Experts
+    experts: dict[ExpertName, Expert] = Field(
+        description="Those that were asked and had something to say; no more are asked than it "
+        "takes. `statistics`: colours, edges, symmetry. `sameness`: known examples, and how many "
+        "items carry the same picture. `words`: whether lettering says that there is no picture. "
+        "`visual`: the adapted head over the embedding."
+    )
     nearest: NearestByLabel
     text: str | None = Field(description="Words read in the picture; null where none were read.")
     seen: Seen
@@ -120,7 +120,10 @@ def result_of(answer: Score | Failure) -> ScoreOut | FailureOut:
         decision=answer.decision,
         threshold=answer.threshold,
         evidence=Evidence(
-            experts=Experts(visual=Expert(probability=answer.probability, weight=1.0)),
+            experts={
+                name: Expert(probability=opinion.probability, weight=opinion.weight)
+                for name, opinion in answer.experts.items()
+            },
             nearest=NearestByLabel(
                 placeholder=NearestOut.of(answer.nearest["placeholder"]),
                 real=NearestOut.of(answer.nearest["real"]),

@@ -9,7 +9,7 @@ import asyncio
 import base64
 import hashlib
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import numpy as np
@@ -18,6 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model import Model, PictureError, images
+from model.ensemble import Known, Look, Question
+from model.experts.signals import Signals
 from service.batching import Embedded, Embedder, Named, Plan
 from service.errors import Overloaded, UnreadableBase64
 from service.metrics import Metrics
@@ -25,22 +27,36 @@ from tests.service.pictures import product, standin
 
 
 class Gated:
-    """The real encoder behind a gate; notes the size of each pass."""
+    """The real ensemble behind a gate; notes the size of each pass."""
 
     def __init__(self, model: Model) -> None:
-        self.encoder = model.encoder
+        self.ensemble = model.ensemble
         self.image_size = model.encoder.image_size
         self.gate = threading.Event()
         self.gate.set()
         self.passes: list[int] = []
         self.fails = False
 
-    def embed(self, pixels: np.ndarray) -> np.ndarray:
-        self.gate.wait()
-        self.passes.append(len(pixels))
-        if self.fails:
-            raise RuntimeError("out of memory")
-        return self.encoder.embed(pixels)
+    def look(self, pixels: np.ndarray, width: int, height: int) -> Look:
+        return self.ensemble.look(pixels, width, height)
+
+    def examine(
+        self,
+        looks: Sequence[Look],
+        categories: Sequence[Known] = (),
+        questions: Sequence[Question] | None = None,
+    ) -> Signals:
+        if looks:  # a pass has two groups, and one may be empty
+            self.gate.wait()
+            self.passes.append(len(looks))
+            if self.fails:
+                raise RuntimeError("out of memory")
+        return self.ensemble.examine(looks, categories, questions)
+
+    def enough(
+        self, signals: Signals, categories: Sequence[Known], questions: Sequence[Question]
+    ) -> bool:
+        return self.ensemble.enough(signals, categories, questions)
 
 
 class Bench:

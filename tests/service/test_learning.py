@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from model import Model
-from model.learners import Head
+from model.teacher.candidates import Lessons
+from service.knowledge import Knowledge
 from service.learning import Fitter
 from service.metrics import Metrics
 from service.store import Support
@@ -31,11 +32,12 @@ def test_the_state_is_the_learner_s_and_quality_is_leave_one_out(
     learner = small_model.learner
     x, y = support(seed, placeholder, real, learner.embedding_dim)
     x.flags.writeable = y.flags.writeable = False
-    found = Fitter(small_model, 100, Metrics())(Support(x, y))
+    found = Fitter(small_model, Knowledge(small_model.ensemble), 100, Metrics())(Support(x, y))
     expected = learner.adapt(torch.tensor(x), torch.tensor(y))
-    head = Head.from_bytes(found.state)
-    assert head.learner == found.learner == expected.learner
-    torch.testing.assert_close(head.state, expected.state)
+    lessons = Lessons.from_bytes(found.state)
+    assert found.learner == expected.learner  # these weights have no other experts
+    assert lessons.recent is None
+    torch.testing.assert_close(lessons.whole.heads["visual"], expected.state)
     assert found.model_sha256 == small_model.card.sha256
     if min(placeholder, real) < 2:
         assert found.quality is None
@@ -56,14 +58,20 @@ def test_the_state_is_the_learner_s_and_quality_is_leave_one_out(
 
 
 def test_an_empty_set_gives_the_base_head(small_model: Model) -> None:
-    found = Fitter(small_model, 100, Metrics())(
+    found = Fitter(small_model, Knowledge(small_model.ensemble), 100, Metrics())(
         Support(np.zeros((0, 0), np.float32), np.zeros(0, np.bool_))
     )
-    base = small_model.adapt(None).head
-    torch.testing.assert_close(Head.from_bytes(found.state).state, base.state)
+    base = small_model.ensemble.base.heads["visual"]
+    torch.testing.assert_close(Lessons.from_bytes(found.state).whole.heads["visual"], base)
 
 
 def test_quality_is_left_out_of_large_categories(small_model: Model) -> None:
     x, y = support(0, 5, 5, small_model.learner.embedding_dim)
-    assert Fitter(small_model, 9, Metrics())(Support(x, y)).quality is None
-    assert Fitter(small_model, 10, Metrics())(Support(x, y)).quality is not None
+    assert (
+        Fitter(small_model, Knowledge(small_model.ensemble), 9, Metrics())(Support(x, y)).quality
+        is None
+    )
+    assert (
+        Fitter(small_model, Knowledge(small_model.ensemble), 10, Metrics())(Support(x, y)).quality
+        is not None
+    )

@@ -1,0 +1,244 @@
+"""Train what stands beside the released weights: small experts, and the top level above all.
+
+    python scripts/train_experts.py scripts/configs/standin-lite0.toml \\
+        --data DIR/products --data DIR/placeholders --fonts DIR --icons DIR --work work/lite0
+
+Takes what scripts/meta_train.py took, after it: views, features and the folds' checkpoints are in
+its work folder. Draws the pictures that the encoder has not seen once more, shows them to every
+expert, meta-trains those that adapt, logs what all of them say in thousands of tasks of categories
+that they do not know, and fits the top level and its ``unsure`` to that log. The policy is learned
+from the same log by scripts/train_policy.py. Stopped, the same command goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from model.data import load_manifest
+from model.encoder import EncoderNet
+from model.errors import StandinError
+from model.experts.release import Released, experts_path
+from model.experts.sameness import Sameness
+from model.experts.signals import Signals
+from model.experts.words import RELEASED as READER
+from model.experts.words import load_reader, load_reader_card
+from model.learners.blended_prior import BlendedPrior
+from model.policy.log import Log
+from model.training.config import load_config
+from model.training.expert_log import Pool, ask_everyone, joined, see
+from model.training.expert_stage import (
+    Fitted,
+    draw_logged_tasks,
+    fit_unsure,
+    panel_of,
+    train_combination,
+    train_signal_expert,
+)
+from model.training.expert_views import ExpertViews, build_expert_views, choose_views
+from model.training.learner_stage import Fit, LearnerStage
+from model.training.run import Tell, fingerprints, initialise, source_of
+from model.training.sources import ViewLabel
+from model.training.stacking import fold_of
+from model.training.views import open_views
+from model.weights import find_card, load_weights, restore
+
+ALPHA = 0.05
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train; the exit status."""
+    args = _arguments(argv)
+    try:
+        _train(args)
+    except StandinError as error:
+        print(f"train_experts: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nstopped; the same command goes on from {args.work}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("config", type=Path, help="that the weights were trained with")
+    for name in ("--data", "--fonts", "--icons"):
+        parser.add_argument(name, type=Path, action="append", default=[], metavar="DIR")
+    parser.add_argument("--work", type=Path, required=True, help="of scripts/meta_train.py")
+    parser.add_argument("--weights", type=Path, help="card (default: the released one)")
+    parser.add_argument("--tasks", type=int, default=4000, help="logged, over both folds")
+    parser.add_argument("--workers", type=int, default=2, help="processes that draw pictures")
+    parser.add_argument("--threads", type=int, default=1, help="of torch")
+    return parser.parse_args(argv)
+
+
+def _train(args: argparse.Namespace) -> None:
+    torch.set_num_threads(args.threads)
+    config = load_config(args.config)
+    records = [record for folder in args.data for record in load_manifest(folder)]
+    marks = fingerprints(config, records, args.fonts, args.icons)
+    source = source_of(config, records, args.fonts, args.icons)
+    views = open_views(marks.views_folder(args.work), len(source.plan()))
+    features = torch.from_numpy(
+        np.load(args.work / f"features-{marks.features[:12]}.npy", allow_pickle=False)
+    ).float()
+    card_path = find_card(args.weights)
+    card, tensors = load_weights(card_path)
+    net, _ = restore(card, tensors)
+    work: Path = args.work / "experts"
+
+    numbers = choose_views(source, views.labels)
+    with _bar("pictures") as tell:
+        made = build_expert_views(
+            source,
+            numbers,
+            work,
+            workers=args.workers,
+            progress=lambda done, total: tell(done, total, ""),
+        )
+    reader = load_reader_card(READER).sha256
+    with _bar("signals") as tell:
+        signals = _signals(made, net, features[numbers], work, reader, tell)
+    labels = made.labels
+    fitted: dict[str, Fitted] = {}
+    for name, values, components in (
+        ("statistics", signals.statistics, 4),
+        ("words", signals.words, 4),
+    ):
+        with _bar(name) as tell:
+            fitted[name] = train_signal_expert(
+                torch.from_numpy(values),
+                labels,
+                replace(config.learner_stage, components=components, steps=400),
+                config.seed,
+                work / name,
+                f"{marks.views[:24]}{reader[:24]}",
+                tell,
+            )
+    # The visual learner's folds: its own stage, which is done, hands them out again.
+    again = EncoderNet(config.encoder.backbone, config.encoder.dim)
+    with _bar("folds") as tell:
+        visual = LearnerStage(
+            net=again,
+            learner=initialise(again, config, config.encoder.dim),
+            features=features,
+            labels=views.labels,
+            config=config.learner_stage,
+            seed=config.seed,
+            folder=args.work,
+            fingerprint=marks.learner,
+            device=torch.device("cpu"),
+            progress=tell,
+        ).run()
+    logs = []
+    for fold, fit in enumerate(visual):
+        with _bar(f"tasks of fold {fold}") as tell:
+            logs.append(
+                _log(fold, fit, fitted, signals, features[numbers], labels, args, config.seed, tell)
+            )
+    log = joined(logs)
+    log.save(work / "log.npz")
+    with _bar("top level") as tell:
+        combination = train_combination(log, config.seed, progress=tell)
+    surely = fit_unsure(log, combination, ALPHA)
+    about = {
+        "weights": card.sha256,
+        "reader": reader,
+        "alpha": ALPHA,
+        "tasks": len(np.unique(log.episode)),
+        "git_revision": subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+        ).stdout.strip(),
+    }
+    released = Released(
+        fitted["statistics"].whole, fitted["words"].whole, combination, None, surely, about
+    )
+    released.save(experts_path(card_path))
+    print(f"experts: {experts_path(card_path)}; log for the policy: {work / 'log.npz'}")
+    print("unsure below, by bucket:", ", ".join(f"{t:.3f}" for t in surely))
+
+
+def _signals(
+    made: ExpertViews,
+    net: EncoderNet,
+    features: torch.Tensor,
+    work: Path,
+    reader: str,
+    tell: Tell,
+) -> Signals:
+    """What every expert sees of the views, from a file where it is there already."""
+    path = work / f"signals-{reader[:12]}.npz"
+    if not path.exists():
+        found = see(made.pixels, made.sizes, load_reader(), tell)
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.savez(file, allow_pickle=False, **found)
+        partial.replace(path)
+    with np.load(path, allow_pickle=False) as kept:
+        parts = {name: kept[name] for name in kept.files}
+    with torch.no_grad():
+        visual = net.embed_pooled(features).numpy()
+    everything = np.ones(len(visual), np.bool_)
+    return Signals(**parts, looked=everything, read=everything, embedded=everything, visual=visual)
+
+
+def _log(
+    fold: int,
+    fit: Fit,
+    fitted: dict[str, Fitted],
+    signals: Signals,
+    features: torch.Tensor,
+    labels: Sequence[ViewLabel],
+    args: argparse.Namespace,
+    seed: int,
+    tell: Tell,
+) -> Log:
+    """What everyone says in tasks of a fold, by experts that have not seen it."""
+    own = np.array([i for i, label in enumerate(labels) if fold_of(label) == fold])
+    with torch.no_grad():
+        pooled = torch.nn.functional.normalize(features[own], dim=1)
+        embedded = torch.nn.functional.normalize(fit.projection(pooled), dim=1)
+    pool = Pool(
+        replace(signals.take(own), visual=embedded.numpy()),
+        np.array([labels[i].kind or labels[i].hardtag for i in own.tolist()]),
+    )
+    assert isinstance(fit.learner, BlendedPrior)
+    panel = panel_of(
+        fitted["statistics"].folds[fold], fitted["words"].folds[fold], fit.learner.eval()
+    )
+    count = args.tasks // 2
+    tasks = draw_logged_tasks([labels[i] for i in own.tolist()], count, seed + fold)
+    return ask_everyone(panel, Sameness(), pool, tasks, lambda done: tell(done, count, ""))
+
+
+class _bar:
+    """A progress bar whose total is known when the first news arrives."""
+
+    def __init__(self, name: str) -> None:
+        self._bar = tqdm(desc=name, unit="", smoothing=0.05, mininterval=1.0)
+
+    def __enter__(self) -> Tell:
+        return self._tell
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def _tell(self, done: int, total: int, text: str) -> None:
+        self._bar.total = total
+        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.update(done - self._bar.n)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
