@@ -1,3 +1,5 @@
+import json
+
 """The weights that come with the package answer on this machine what they answered when saved."""
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from model.card import describe
 from model.learners import LEARNERS
 from model.weights import DEFAULT, RELEASED, find_card, load_card, load_recorded
 
-CARDS = sorted(RELEASED.glob("*.json"))
+# The reader has a card of its own kind; tests/model/experts/test_words.py is about it.
+CARDS = sorted(p for p in RELEASED.glob("*.json") if "backbone" in json.loads(p.read_text()))
 pytestmark = pytest.mark.skipif(not CARDS, reason="no release is in model/released yet")
 
 
