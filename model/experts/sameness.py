@@ -26,17 +26,17 @@ from model.experts.signals import Signals
 
 BITS = 16
 """Hash distance from which two pictures have nothing to do with each other."""
-COSINE = 0.8
+COSINE = 0.75
 """Likewise, cosine of two embeddings up to which."""
-_NEAR_BITS, _NEAR_COSINE = 8, 0.9  # it answers within one of these
+_NEAR_BITS, _NEAR_COSINE = 10, 0.85  # it answers within one of these
 
 _BLOCK = 2**20  # pairs at once: 8 MB of hashes
 CATALOGUE = 10_000
 """Items of a catalogue whose size is not known; see ``model.experts.recurrence``."""
 
 # Weights of nearness to a placeholder and to a real example: by hash alone; by hash and by cosine.
-HASH_ALONE = (6.0, 6.0)
-HASH_BESIDE, COSINE_BESIDE = (3.0, 3.0), (4.0, 4.0)
+HASH_ALONE = (6.54, 6.18)
+HASH_BESIDE, COSINE_BESIDE = (2.89, 2.23), (5.73, 5.29)
 
 
 @dataclass(frozen=True, eq=False)
