@@ -1,10 +1,9 @@
-import json
-
 """The weights that come with the package answer on this machine what they answered when saved."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from model.card import describe
 from model.learners import LEARNERS
 from model.weights import DEFAULT, RELEASED, find_card, load_card, load_recorded
 
+# The reader has a card of its own kind; tests/model/experts/test_words.py is about it.
 # The reader has a card of its own kind; tests/model/experts/test_words.py is about it.
 CARDS = sorted(p for p in RELEASED.glob("*.json") if "backbone" in json.loads(p.read_text()))
 pytestmark = pytest.mark.skipif(not CARDS, reason="no release is in model/released yet")
