@@ -20,7 +20,7 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _STYLES = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _FEWEST = 10  # a share of fewer pictures than that is noise, and is not drawn
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.hashsalt": "standin",  # ids in the file would otherwise be drawn at random
     "svg.fonttype": "none",
     "font.size": 9,
@@ -46,7 +46,7 @@ def draw_all(result: Figures, folder: Path) -> dict[str, str]:
     }
     found: dict[str, str] = {}
     for name, draw in pictures.items():
-        with mpl.rc_context(_STYLE):
+        with mpl.rc_context(STYLE):
             figure = draw(result)
             if figure is None:
                 continue
