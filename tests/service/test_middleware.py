@@ -48,7 +48,7 @@ def tight(small_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Itera
         ("POST", "/v1/categories", 405, "method-not-allowed"),
         ("OPTIONS", "/v1/score", 405, "method-not-allowed"),
         ("BREW", "/v1/model", 405, "method-not-allowed"),
-        ("GET", "/v1/feedback", 404, "not-found"),
+        ("GET", "/v1/scans", 404, "not-found"),
     ],
 )
 def test_the_router_s_refusals_are_problems(
