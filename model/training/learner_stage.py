@@ -19,7 +19,7 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -45,6 +45,7 @@ from model.training.zero_shot import fit_zero_shot
 STAGE = "learner"
 
 
+@runtime_checkable
 class Projects(Protocol):
     """What the stage asks of a network: the width of its embedding, and the last step to it."""
 

@@ -1,0 +1,168 @@
+"""One route through the experts: what must hold whatever they have learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model.ensemble import Ensemble, Known, Look, Question
+from model.experts import EXPERTS
+from model.experts.signals import Signals, unpack
+from model.teacher.candidates import BASE, CANDIDATES, Lessons, answer, first_weights, learn
+from tests.model.experts_random import SIZE, random_ensemble
+
+
+@pytest.fixture(scope="module")
+def ensemble() -> Ensemble:
+    return random_ensemble()
+
+
+def looks(ensemble: Ensemble, seed: int, count: int) -> list[Look]:
+    """Pictures of many sorts: noise, flat, halves, stripes."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(count):
+        pixels = np.full((SIZE, SIZE, 3), rng.integers(256, size=3), np.uint8)
+        sort = rng.integers(4)
+        if sort == 1:
+            pixels[:, : SIZE // 2] = rng.integers(256, size=3)
+        elif sort == 2:
+            pixels = rng.integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+        elif sort == 3:
+            pixels[:: rng.integers(2, 9)] = rng.integers(256, size=3)
+        found.append(ensemble.look(pixels, 300, 300))
+    return found
+
+
+def category(ensemble: Ensemble, seed: int, examples: int) -> Known:
+    signals = ensemble.examine(looks(ensemble, seed, examples))
+    labels = np.random.default_rng(seed).random(examples) < 0.5
+    return Known(ensemble.adapt(signals, labels), signals, labels)
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(0, 10**6), st.integers(1, 6))
+def test_a_question_is_answered_alike_alone_and_among_others(
+    ensemble: Ensemble, seed: int, count: int
+) -> None:
+    """Whoever else asks for the encoder: the same experts are asked, with the same answer."""
+    categories = [category(ensemble, seed + k, n) for k, n in enumerate((0, 3, 7))]
+    pictures = looks(ensemble, seed + 9, count)
+    rng = np.random.default_rng(seed)
+    questions = [
+        Question(row, int(rng.integers(3)), int(rng.integers(1, 40)))
+        for row in range(count)
+        for _ in range(2)
+    ]
+    signals = ensemble.examine(pictures, categories, questions)
+    together = ensemble.route(signals, categories, questions)
+    assert (together.wants == -1).all()
+    everything = ensemble.route(ensemble.examine(pictures), categories, questions)
+    for i, question in enumerate(questions):
+        alone = [Question(0, 0, question.shared)]
+        mine = [categories[question.category]]
+        one = ensemble.examine([pictures[question.row]], mine, alone)
+        single = ensemble.route(one, mine, alone)
+        assert torch.equal(single.asked[0], together.asked[i])
+        assert torch.equal(single.asked[0], everything.asked[i])
+        torch.testing.assert_close(single.combined[0], together.combined[i], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(single.combined[0], everything.combined[i], atol=1e-4, rtol=1e-4)
+        # No more was computed than was asked for.
+        asked = dict(zip(EXPERTS, single.asked[0].tolist(), strict=True))
+        assert bool(one.read[0]) == asked["words"]
+        assert bool(one.embedded[0]) == asked["visual"]
+
+
+def test_without_a_policy_everyone_is_asked() -> None:
+    ensemble = random_ensemble(1, policy=False)
+    base = Known(ensemble.base, ensemble.nothing, np.zeros(0, np.bool_))
+    pictures = looks(ensemble, 0, 3)
+    questions = [Question(row, 0) for row in range(3)]
+    signals = ensemble.examine(pictures, [base], questions)
+    assert signals.read.all()
+    assert signals.embedded.all()
+    assert ensemble.enough(signals, [base], questions)
+    unseen = Signals.empty(3, ensemble.widths)
+    assert not ensemble.enough(unseen, [base], questions)
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(0, 10**6), st.integers(1, 5))
+def test_signals_come_back_from_their_bytes(ensemble: Ensemble, seed: int, count: int) -> None:
+    signals = ensemble.examine(looks(ensemble, seed, count))
+    for row in range(count):
+        data = signals.packed(row, ensemble.mark)
+        found = unpack(data, signals.visual[row], ensemble.widths, ensemble.mark)
+        assert found is not None
+        assert found.hashes[0] == signals.hashes[row]
+        for name in ("statistics", "words", "lettering"):
+            was, now = getattr(signals, name)[row], getattr(found, name)[0]
+            np.testing.assert_allclose(now, was, atol=2e-3, rtol=2e-3)  # half precision
+        # Of other experts, cut short, or with something behind it: nothing that can be used.
+        assert unpack(data, None, ensemble.widths, ensemble.mark ^ 1) is None
+        assert unpack(data[:-1], None, ensemble.widths, ensemble.mark) is None
+        assert unpack(data + b"\0", None, ensemble.widths, ensemble.mark) is None
+        assert unpack(data, None, (1, 2, 3), ensemble.mark) is None
+
+
+def ask(
+    ensemble: Ensemble, known: Known, lessons: Lessons, weights: object, pictures: Sequence[Look]
+) -> np.ndarray:
+    questions = [Question(row, 0) for row in range(len(pictures))]
+    signals = ensemble.examine(pictures, [known], questions)
+    return answer(
+        ensemble,
+        signals,
+        [known],
+        [lessons.recent],
+        [weights],  # type: ignore[list-item]
+        questions,
+    ).probability
+
+
+def test_before_the_teacher_speaks_all_examples_answer_alone(ensemble: Ensemble) -> None:
+    known = category(ensemble, 3, 40)
+    lessons = learn(ensemble, known.signals, known.is_placeholder)
+    assert lessons.recent is not None
+    pictures = looks(ensemble, 4, 5)
+    questions = [Question(row, 0) for row in range(5)]
+    signals = ensemble.examine(pictures, [known], questions)
+    route = ensemble.route(signals, [known], questions)
+    silent = ask(ensemble, known, lessons, None, pictures)
+    np.testing.assert_allclose(silent, route.probability.numpy(), rtol=1e-6)
+    # With weights it is the candidates' mean, and a candidate that is always right takes over.
+    found = answer(ensemble, signals, [known], [lessons.recent], [first_weights()], questions)
+    np.testing.assert_allclose(
+        found.probability, found.given @ np.exp(first_weights().log_weights), rtol=1e-5
+    )
+    weights = first_weights()
+    for _ in range(60):
+        given = np.array([0.3, 0.3, 0.9])
+        weights = weights.updated(given, True)
+    assert int(np.argmax(weights.log_weights)) == BASE
+
+
+def test_what_a_category_learned_comes_back_from_its_bytes(ensemble: Ensemble) -> None:
+    assert CANDIDATES[BASE] == "base"
+    for count in (0, 5, 30):
+        known = category(ensemble, count, count)
+        lessons = learn(ensemble, known.signals, known.is_placeholder)
+        again = Lessons.from_bytes(lessons.to_bytes())
+        assert (again.recent is None) == (count <= 24)
+        for was, now in ((lessons.whole, again.whole), (lessons.recent, again.recent)):
+            if was is None or now is None:
+                continue
+            assert (now.placeholder, now.real) == (was.placeholder, was.real)
+            np.testing.assert_array_equal(now.context, was.context)
+            assert all(torch.equal(now.heads[name], was.heads[name]) for name in was.heads)
+
+
+def test_unsure_follows_the_number_of_examples(ensemble: Ensemble) -> None:
+    assert ensemble.unsure_below(0, 0) == pytest.approx(0.1)
+    assert ensemble.unsure_below(3, 0) == pytest.approx(0.5)
+    assert ensemble.unsure_below(1, 1) < ensemble.unsure_below(20, 20)
