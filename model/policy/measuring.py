@@ -84,8 +84,13 @@ def measure_all(
     plain = Reward(sweep.costs, 0.0, frequency=sweep.frequency)
     judge = Judge(training, choosing, plain, sweep.start)
     ground = _Ground(measured_on, plain, sweep.start, seed)
+    if not sweep.exact():
+        raise PolicyError("the sweep is empty")
     exact = candidates(sweep.exact(), judge, grid, sweep)
-    best = cheapest(exact, tolerance).setting
+    # Counting is as good with labels; sampling needs the truth with less noise.
+    smooth = max(sweep.distilled)
+    calm = [each for each in exact if each.setting and each.setting.distilled == smooth]
+    best = cheapest(calm, tolerance).setting
     if best is None:
         raise PolicyError("the sweep is empty")
     taught = candidates(sweep.learned(best), judge, grid, sweep, work, tell)

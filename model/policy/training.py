@@ -1,10 +1,10 @@
 """Many policies from one log, and the choice among them.
 
 Episodes are dealt into three parts. Tables are made on the first: exactly, for every loss and
-price; then by both learners, with the loss that served best there, for every price. One of them is
-chosen by the second part: the cheapest there that loses no more recall than is allowed, at any
-rate of false alarms, on the second part or the first. Both, since among many candidates some fit
-either by chance. The third part only measures.
+price; then by both learners, for every price, with the focus that served best among the most
+distilled losses. One of them is chosen by the second part: the cheapest there that loses no more
+recall than is allowed, at any rate of false alarms, on the second part or the first. Both, since
+among many candidates some fit either by chance. The third part only measures.
 """
 
 from __future__ import annotations
