@@ -20,6 +20,7 @@ from model.training.sources import ViewLabel
 Axis = Literal["data", "tasks", "size"]
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 DIMS = (64, 128, 256)
+_THUMBNAIL = "thumbnail "
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def training_views(
             names.append((stratum, label.fine))
             continue
         at = found // per_standin
-        names.append(("stand-ins", groups[at] if at < len(groups) else f"thumbnail {found}"))
+        names.append(("stand-ins", groups[at] if at < len(groups) else f"{_THUMBNAIL}{found}"))
         found += 1
     if found < len(groups) * per_standin:
         raise MetricError(
@@ -167,6 +168,11 @@ def subset(views: TrainingViews, share: float, repeat: int) -> TrainingViews:
     return TrainingViews(
         views.features[at], [views.labels[i] for i in at], [views.names[i] for i in at]
     )
+
+
+def count_names(views: TrainingViews) -> int:
+    """Groups, categories and families, thumbnails not counted."""
+    return len({name for name in views.names if not name[1].startswith(_THUMBNAIL)})
 
 
 def _place(repeat: int, stratum: str, name: str) -> bytes:

@@ -47,7 +47,8 @@ def fragment(result: Figures, plots: Mapping[str, str]) -> str:
         parts += [f"### {title}", _picture(plots, axis, title), _points(curve, axis)]
         parts.append(_laws(curve, axis))
     if "encoder" in plots:
-        parts += ["### Against the encoder", _picture(plots, "encoder", "The encoder's training")]
+        text = "Errors on held-out tasks, against the encoder's training and its size"
+        parts += ["### Against the encoder", f"![{text}]({plots['encoder']})"]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -100,7 +101,7 @@ def _laws(curve: Figures, axis: Axis) -> str:
         "figure",
         "bar",
         "now",
-        "gained by the last step",
+        "gained since the point before",
         "exponent",
         "the law meets the bar at",
     ]

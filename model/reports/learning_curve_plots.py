@@ -142,39 +142,56 @@ def _ticks(points: Sequence[Figures], axis: Axis) -> dict[float, str]:
 def encoder(result: Figures) -> Figure | None:
     """The encoder's training, and frozen backbones by their cost; what there is of the two."""
     entries = [entry for entry in result["encoder"] if "turning_5" in entry]
-    backbones = result["backbones"]
-    if not entries and not backbones:
+    backbones: Sequence[Figures] = result["backbones"]
+    shown = [
+        (draw, found)
+        for draw, found in ((_steps, entries), (_backbones, backbones))
+        if found  # else there is nothing to draw
+    ]
+    if not shown:
         return None
-    figure = Figure(figsize=(8.0, 3.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for number, (key, title) in enumerate(
-        (
-            ("turning_1", "turning, K = 1"),
-            ("turning_5", "turning, K = 5"),
-            ("zero_shot", "zero-shot"),
-        )
-    ):
-        shown = [entry for entry in entries if key in entry]
-        left.plot(
-            [float(entry["step"]) + 1 for entry in shown],
-            [1 - float(entry[key]) for entry in shown],
+    figure = Figure(figsize=(4.0 * len(shown), 3.2), layout="constrained")
+    panels = figure.subplots(1, len(shown), squeeze=False).ravel()
+    for axes, (draw, found) in zip(panels, shown, strict=True):
+        draw(axes, found)
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(FixedLocator(_ERRORS))
+        axes.yaxis.set_major_formatter(FixedFormatter([f"{e:g}" for e in _ERRORS]))
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.legend(frameon=False)
+    return figure
+
+
+def _steps(axes: Axes, entries: Sequence[Figures]) -> None:
+    titles = {
+        "turning_1": "turning, K = 1",
+        "turning_5": "turning, K = 5",
+        "zero_shot": "zero-shot",
+    }
+    for number, (key, title) in enumerate(titles.items()):
+        known = [entry for entry in entries if key in entry]
+        axes.plot(
+            [float(entry["step"]) + 1 for entry in known],
+            [1 - float(entry[key]) for entry in known],
             color=_COLOURS[number],
             marker=_MARKERS[number],
             markersize=4,
             label=title,
         )
-    left.set(yscale="log", xlabel="steps of the encoder's training", ylabel="1 less AUROC")
-    left.set_title("the encoder trained, its head of 256 numbers")
-    for number, (key, title) in enumerate(
-        (
-            ("turning auroc 5", "turning, AUROC, K = 5"),
-            ("ordinary accuracy 5", "ordinary, accuracy, K = 5"),
-            ("zero_shot auroc 0", "zero-shot AUROC"),
-        )
-    ):
+    axes.set(xlabel="steps of the encoder's training", ylabel="1 less AUROC")
+    axes.set_title("the encoder trained, with a head of its own")
+
+
+def _backbones(axes: Axes, backbones: Sequence[Figures]) -> None:
+    titles = {
+        "turning auroc 5": "turning, AUROC, K = 5",
+        "ordinary accuracy 5": "ordinary, accuracy, K = 5",
+        "zero_shot auroc 0": "zero-shot AUROC",
+    }
+    for number, (key, title) in enumerate(titles.items()):
         known = [each for each in backbones if key in each]
         values = [each[key] for each in known]
-        right.errorbar(
+        axes.errorbar(
             [each["cost"] for each in known],
             [1 - value["estimate"] for value in values],
             yerr=[
@@ -188,12 +205,5 @@ def encoder(result: Figures) -> Figure | None:
             elinewidth=0.8,
             label=title,
         )
-    right.set(yscale="log", xlabel="cost of a picture", ylabel="error: 1 less the figure")
-    right.set_title("frozen networks and inputs, logistic regression")
-    for axes in (left, right):
-        axes.yaxis.set_major_locator(FixedLocator(_ERRORS))
-        axes.yaxis.set_major_formatter(FixedFormatter([f"{e:g}" for e in _ERRORS]))
-        axes.yaxis.set_minor_locator(NullLocator())
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(frameon=False)
-    return figure
+    axes.set(xlabel="cost of a picture", ylabel="error: 1 less the figure")
+    axes.set_title("frozen networks and inputs, logistic regression")

@@ -24,7 +24,7 @@ from model.episodes import Episode, EpisodeSampler, Shots
 from model.learners.prior_mixture import PriorMixture
 from model.metrics import auroc
 from model.reports.few_shot import Condition, draw_episodes
-from model.reports.learning_curve import BARS, Point, TrainingViews, subset
+from model.reports.learning_curve import BARS, Point, TrainingViews, count_names, subset
 from model.training.config import TrainConfig
 from model.training.learner_stage import LearnerStage
 from model.training.objective import EpisodeBatch
@@ -247,7 +247,7 @@ class Workshop:
             )
         figures, zero_shot = measure(embed, learner, self.held, self.episodes, self.seed)
         part = subset(self.views, point.data, point.repeat)
-        found = Outcome(figures, zero_shot, len(part.labels), len(set(part.names)))
+        found = Outcome(figures, zero_shot, len(part.labels), count_names(part))
         found.save(self._path(point))
         shutil.rmtree(checkpoints, ignore_errors=True)  # 16 MB each
         return found

@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import MetricError
-from model.reports.learning_curve import TrainingViews, in_turn, points, subset, training_views
+from model.reports.learning_curve import (
+    TrainingViews,
+    count_names,
+    in_turn,
+    points,
+    subset,
+    training_views,
+)
 from model.training.sources import ViewLabel
 
 _PER_STANDIN = 3
@@ -87,6 +94,7 @@ def test_shares_hold_as_many_names_as_they_say_and_repeats_choose_others() -> No
     assert {k: len(v) for k, v in count.items()} == {"goods": 4, "stand-ins": 1, "drawn kinds": 8}
     assert set(subset(views, 1 / 4, 0).names) != set(subset(views, 1 / 4, 1).names)
     assert list(subset(views, 1.0, 0).names) == list(views.names)
+    assert count_names(views) == 16 + len(set(_GROUPS)) + 32
 
 
 def test_every_curve_ends_in_the_same_point() -> None:
