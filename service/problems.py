@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from model import errors as science
+from model.policy import errors as policy
 from service import errors as ours
 from service.errors import FieldError, Place
 from service.store import errors as store
@@ -122,6 +123,8 @@ KINDS: Mapping[type[Exception], Kind] = {
     science.WeightsError: DEFECT,
     science.DeviceError: DEFECT,
     science.MetricError: DEFECT,
+    policy.LogError: DEFECT,
+    policy.PolicyError: DEFECT,
     # the service
     ours.ServiceError: DEFECT,
     ours.MalformedRequest: MALFORMED,
