@@ -12,16 +12,13 @@ all gone is not computed.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import contextlib
-import hashlib
 import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -30,14 +27,12 @@ import numpy.typing as npt
 import torch
 
 from model import images
-from model.ensemble import Ensemble, Known, Look, Question
+from model.ensemble import Known, Look, Question
 from model.errors import PictureError
 from model.experts.signals import Signals
-from service.errors import Overloaded, UnreadableBase64
+from service.errors import Overloaded
 from service.metrics import Metrics
-
-Source = bytes | str | PictureError
-"""One picture as it came: its bytes, its base64, or why there is none."""
+from service.pictures import Embedded, Named, Source, Wish, name, questions_of, thumbnail
 
 
 class Examines(Protocol):
@@ -62,44 +57,6 @@ class Examines(Protocol):
         self, signals: Signals, categories: Sequence[Known], questions: Sequence[Question]
     ) -> bool:
         """Whether the questions can be answered from these signals."""
-
-
-@dataclass(frozen=True, eq=False)
-class Wish:
-    """What one picture is computed for: a category as it is now, and how many items share the
-    picture. Everything that can be known of it where there is no wish."""
-
-    known: Known
-    shared: int = 1
-
-
-@dataclass(frozen=True)
-class Named:
-    """A picture's bytes and their SHA-256, which is its name from here on."""
-
-    data: bytes = field(repr=False)
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """What is known of one picture: its signals (one row), and the size of the original."""
-
-    sha256: str
-    signals: Signals = field(repr=False)
-    width: int
-    height: int
-    format: str
-
-    @property
-    def embedding(self) -> npt.NDArray[np.float32]:
-        """Shape (d,), unit length; zeros where the encoder was not asked."""
-        row: npt.NDArray[np.float32] = self.signals.visual[0]
-        return row
-
-    def packed(self, ensemble: Ensemble) -> bytes | None:
-        """What the store keeps of the other signals; None where nobody else looks."""
-        return self.signals.packed(0, ensemble.mark) if self.signals.looked[0] else None
 
 
 @dataclass(frozen=True)
@@ -164,7 +121,7 @@ class Embedder:
     async def name(self, sources: Sequence[Source]) -> list[Named | PictureError]:
         """Bytes and names of pictures, in order. Hashing runs beside the event loop."""
         return await self._loop.run_in_executor(
-            self._decoders, lambda: [_name(source) for source in sources]
+            self._decoders, lambda: [name(source) for source in sources]
         )
 
     async def embed(
@@ -238,7 +195,7 @@ class Embedder:
             return True
         if any(wish is None for wish in wishes):
             return False
-        categories, questions = _questions([(0, wish) for wish in wishes if wish is not None])
+        categories, questions = questions_of([(0, wish) for wish in wishes if wish is not None])
         return self._experts.enough(known.signals, categories, questions)
 
     def _complete(self, signals: Signals) -> bool:
@@ -249,7 +206,7 @@ class Embedder:
     ) -> list[bytes | PictureError]:
         """Small WebP pictures for people, made among the decoders, in order."""
         tasks = [
-            self._loop.run_in_executor(self._decoders, _thumbnail, picture, self._limits)
+            self._loop.run_in_executor(self._decoders, thumbnail, picture, self._limits)
             for picture in pictures
         ]
         try:
@@ -287,9 +244,9 @@ class Embedder:
         if lane:
             self._lanes.append(lane)
         works = {name: self._works[name] for name in wanted}
-        for name, work in works.items():
+        for sha256, work in works.items():
             work.waiters += 1
-            work.wishes += asked[name]
+            work.wishes += asked[sha256]
         self._metrics.waiting.set(len(self._works))
         self._pump()
         return works
@@ -403,7 +360,7 @@ class Embedder:
             whole = [row for row, mine in enumerate(wishes) if None in mine]
             some = [row for row, mine in enumerate(wishes) if None not in mine]
             parts = [self._experts.examine([looks[row] for row in whole])]
-            categories, questions = _questions(
+            categories, questions = questions_of(
                 [(i, wish) for i, row in enumerate(some) for wish in wishes[row] if wish]
             )
             parts.append(self._experts.examine([looks[row] for row in some], categories, questions))
@@ -426,19 +383,6 @@ class Embedder:
         self._finish(work, known)
 
 
-def _questions(wishes: Sequence[tuple[int, Wish]]) -> tuple[list[Known], list[Question]]:
-    """The distinct categories among wishes, and a question for each wish about its row."""
-    numbers: dict[int, int] = {}
-    categories: list[Known] = []
-    questions = []
-    for row, wish in wishes:
-        number = numbers.setdefault(id(wish.known), len(categories))
-        if number == len(categories):
-            categories.append(wish.known)
-        questions.append(Question(row, number, wish.shared))
-    return categories, questions
-
-
 def _call_this_thread(name: str) -> None:
     """Name it for ``top -H`` and scripts/bench_http.py; threads it starts inherit the name."""
     with contextlib.suppress(OSError):  # where there is no /proc, nobody looks for it there
@@ -448,28 +392,6 @@ def _call_this_thread(name: str) -> None:
 def _begin_encoding() -> None:
     _call_this_thread("encode")
     torch.set_num_threads(1)
-
-
-def _name(source: Source) -> Named | PictureError:
-    if isinstance(source, PictureError):
-        return source
-    if isinstance(source, str):
-        try:
-            # Line breaks, as `base64` and MIME write them, are not part of the data.
-            source = base64.b64decode("".join(source.split()), validate=True)
-        except (binascii.Error, ValueError) as error:
-            hint = "; leave out what stands before the comma" if source[:5] == "data:" else ""
-            return UnreadableBase64(f"`data` is not base64: {error}{hint}")
-    return Named(source, hashlib.sha256(source).hexdigest())
-
-
-def _thumbnail(picture: Named | PictureError, limits: images.Limits) -> bytes | PictureError:
-    if isinstance(picture, PictureError):
-        return picture
-    try:
-        return images.thumbnail(picture.data, limits=limits)
-    except PictureError as error:
-        return error
 
 
 def _given(result: Embedded | Exception) -> Embedded | PictureError:

@@ -13,10 +13,11 @@ import torch
 from model import Model, PictureError, metrics
 from model.experts.signals import Signals
 from model.teacher.candidates import CANDIDATES, first_weights, learn
-from service.batching import Embedded, Embedder, Named, Source
+from service.batching import Embedder
 from service.errors import ConflictingLabels, NothingUsable
 from service.knowledge import Knowledge, weights_of
 from service.metrics import Metrics
+from service.pictures import Embedded, Named, Source
 from service.store import Adaptation, Label, NewExample, Support
 
 

@@ -17,9 +17,10 @@ from model.ensemble import Question, Route
 from model.experts import EXPERTS, ExpertName
 from model.experts.signals import Signals
 from model.teacher.candidates import answer
-from service.batching import Embedded, Embedder, Named, Source, Wish
+from service.batching import Embedder
 from service.errors import OtherWeights
 from service.knowledge import Category, Knowledge
+from service.pictures import Embedded, Named, Source, Wish
 from service.store import (
     ActiveHead,
     Decision,

@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from model import Model, PictureError, images
 from model.ensemble import Known, Look, Question
 from model.experts.signals import Signals
-from service.batching import Embedded, Embedder, Named, Plan
+from service.batching import Embedder, Plan
 from service.errors import Overloaded, UnreadableBase64
 from service.metrics import Metrics
+from service.pictures import Embedded, Named
 from tests.service.pictures import product, standin
 
 

@@ -1,0 +1,94 @@
+"""One picture of a request on its way: as it came, by its name, and what is known of it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from model import images
+from model.ensemble import Ensemble, Known, Question
+from model.errors import PictureError
+from model.experts.signals import Signals
+from service.errors import UnreadableBase64
+
+Source = bytes | str | PictureError
+"""One picture as it came: its bytes, its base64, or why there is none."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A picture's bytes and their SHA-256, which is its name from here on."""
+
+    data: bytes = field(repr=False)
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What is known of one picture: its signals (one row), and the size of the original."""
+
+    sha256: str
+    signals: Signals = field(repr=False)
+    width: int
+    height: int
+    format: str
+
+    @property
+    def embedding(self) -> npt.NDArray[np.float32]:
+        """Shape (d,), unit length; zeros where the encoder was not asked."""
+        row: npt.NDArray[np.float32] = self.signals.visual[0]
+        return row
+
+    def packed(self, ensemble: Ensemble) -> bytes | None:
+        """What the store keeps of the other signals; None where nobody else looks."""
+        return self.signals.packed(0, ensemble.mark) if self.signals.looked[0] else None
+
+
+@dataclass(frozen=True, eq=False)
+class Wish:
+    """What one picture is computed for: a category as it is now, and how many items share the
+    picture. Everything that can be known of it where there is no wish."""
+
+    known: Known
+    shared: int = 1
+
+
+def questions_of(wishes: Sequence[tuple[int, Wish]]) -> tuple[list[Known], list[Question]]:
+    """The distinct categories among wishes, and a question for each wish about its row."""
+    numbers: dict[int, int] = {}
+    categories: list[Known] = []
+    questions = []
+    for row, wish in wishes:
+        number = numbers.setdefault(id(wish.known), len(categories))
+        if number == len(categories):
+            categories.append(wish.known)
+        questions.append(Question(row, number, wish.shared))
+    return categories, questions
+
+
+def name(source: Source) -> Named | PictureError:
+    if isinstance(source, PictureError):
+        return source
+    if isinstance(source, str):
+        try:
+            # Line breaks, as `base64` and MIME write them, are not part of the data.
+            source = base64.b64decode("".join(source.split()), validate=True)
+        except (binascii.Error, ValueError) as error:
+            hint = "; leave out what stands before the comma" if source[:5] == "data:" else ""
+            return UnreadableBase64(f"`data` is not base64: {error}{hint}")
+    return Named(source, hashlib.sha256(source).hexdigest())
+
+
+def thumbnail(picture: Named | PictureError, limits: images.Limits) -> bytes | PictureError:
+    if isinstance(picture, PictureError):
+        return picture
+    try:
+        return images.thumbnail(picture.data, limits=limits)
+    except PictureError as error:
+        return error
