@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from model.data import load_manifest
@@ -29,6 +30,7 @@ from model.errors import StandinError
 from model.experts.release import Released, experts_path
 from model.experts.sameness import Sameness
 from model.experts.signals import Signals
+from model.experts.statistics import STATISTICS
 from model.experts.words import RELEASED as READER
 from model.experts.words import load_reader, load_reader_card
 from model.learners.blended_prior import BlendedPrior
@@ -45,7 +47,7 @@ from model.training.expert_stage import (
 )
 from model.training.expert_views import ExpertViews, build_expert_views, choose_views
 from model.training.learner_stage import Fit, LearnerStage
-from model.training.run import Tell, fingerprints, initialise, source_of
+from model.training.run import Tell, digest, fingerprints, initialise, source_of
 from model.training.sources import ViewLabel
 from model.training.stacking import fold_of
 from model.training.views import open_views
@@ -112,18 +114,19 @@ def _train(args: argparse.Namespace) -> None:
         signals = _signals(made, net, features[numbers], work, reader, tell)
     labels = made.labels
     fitted: dict[str, Fitted] = {}
-    for name, values, components in (
-        ("statistics", signals.statistics, 4),
-        ("words", signals.words, 4),
+    for name, values, made_by in (
+        ("statistics", signals.statistics, ",".join(STATISTICS)),
+        ("words", signals.words, reader),
     ):
+        mark = digest(marks.views, made_by)
         with _bar(name) as tell:
             fitted[name] = train_signal_expert(
                 torch.from_numpy(values),
                 labels,
-                replace(config.learner_stage, components=components, steps=400),
+                replace(config.learner_stage, components=4, steps=400),
                 config.seed,
-                work / name,
-                f"{marks.views[:24]}{reader[:24]}",
+                work / f"{name}-{mark[:12]}",
+                mark,
                 tell,
             )
     # The visual learner's folds: its own stage, which is done, hands them out again.
@@ -141,11 +144,28 @@ def _train(args: argparse.Namespace) -> None:
             device=torch.device("cpu"),
             progress=tell,
         ).run()
+    # One view of a picture: two in a task would be a repetition that no expert could miss.
+    plan = source.plan()
+    distinct = np.array(
+        [sort != "record" or v == i % 4 for sort, i, v in (plan[n] for n in numbers)]
+    )
     logs = []
     for fold, fit in enumerate(visual):
+        own = [i for i, label in enumerate(labels) if distinct[i] and fold_of(label) == fold]
         with _bar(f"tasks of fold {fold}") as tell:
             logs.append(
-                _log(fold, fit, fitted, signals, features[numbers], labels, args, config.seed, tell)
+                _log(
+                    fold,
+                    np.array(own),
+                    fit,
+                    fitted,
+                    signals,
+                    features[numbers],
+                    labels,
+                    args.tasks // 2,
+                    config.seed,
+                    tell,
+                )
             )
     log = joined(logs)
     log.save(work / "log.npz")
@@ -178,7 +198,7 @@ def _signals(
     tell: Tell,
 ) -> Signals:
     """What every expert sees of the views, from a file where it is there already."""
-    path = work / f"signals-{reader[:12]}.npz"
+    path = work / f"signals-{digest(reader, STATISTICS)[:12]}.npz"
     if not path.exists():
         found = see(made.pixels, made.sizes, load_reader(), tell)
         partial = path.with_suffix(".partial")
@@ -195,17 +215,17 @@ def _signals(
 
 def _log(
     fold: int,
+    own: NDArray[np.int64],
     fit: Fit,
     fitted: dict[str, Fitted],
     signals: Signals,
     features: torch.Tensor,
     labels: Sequence[ViewLabel],
-    args: argparse.Namespace,
+    count: int,
     seed: int,
     tell: Tell,
 ) -> Log:
     """What everyone says in tasks of a fold, by experts that have not seen it."""
-    own = np.array([i for i, label in enumerate(labels) if fold_of(label) == fold])
     with torch.no_grad():
         pooled = torch.nn.functional.normalize(features[own], dim=1)
         embedded = torch.nn.functional.normalize(fit.projection(pooled), dim=1)
@@ -217,9 +237,8 @@ def _log(
     panel = panel_of(
         fitted["statistics"].folds[fold], fitted["words"].folds[fold], fit.learner.eval()
     )
-    count = args.tasks // 2
     tasks = draw_logged_tasks([labels[i] for i in own.tolist()], count, seed + fold)
-    return ask_everyone(panel, Sameness(), pool, tasks, lambda done: tell(done, count, ""))
+    return ask_everyone(panel, Sameness(), pool, tasks, lambda done: tell(done, len(tasks), ""))
 
 
 class _bar:
