@@ -48,12 +48,14 @@ class Settings:
         windows: how many of the newest words each further candidate learns from.
         share: of the online weights.
         absurd: below which probability a word may be a slip; 0 leaves that candidate out.
+        slips: share of the teacher's words that may be wrong, for judging the candidates.
         guessing: whether sure answers become examples; None for never.
     """
 
     windows: tuple[int, ...] = (24,)
     share: float = SHARE
     absurd: float = 0.0
+    slips: float = 0.0
     guessing: Guessing | None = None
 
     def __post_init__(self) -> None:
@@ -61,6 +63,8 @@ class Settings:
             raise SupportError(f"a window holds at least one word, got {self.windows}")
         if not 0 <= self.absurd < 1:
             raise SupportError(f"absurd is a probability below 1, got {self.absurd}")
+        if not 0 <= self.slips < 0.5:
+            raise SupportError(f"slips are a share below 0.5, got {self.slips}")
 
     @property
     def candidates(self) -> tuple[str, ...]:
@@ -200,7 +204,7 @@ class OnlineLearner:
         if answered.any():
             before = state.weights
             if known is not None:
-                before, _ = lessons.without(key).judged(self.settings.share)
+                before, _ = lessons.without(key).judged(self.settings.share, self.settings.slips)
             if answered[self.base]:
                 reward = before.reward(given, is_placeholder, self.base, answered)
         taught = lessons.with_word(key, embedding, is_placeholder, given)
@@ -234,7 +238,7 @@ class OnlineLearner:
     def _settled(self, lessons: Lessons, guesses: Guesses) -> OnlineState:
         """Weights and heads that follow from the words alone."""
         settings = self.settings
-        weights, said = lessons.judged(settings.share)
+        weights, said = lessons.judged(settings.share, settings.slips)
         everything = self._head(lessons)
         heads: list[Head | None] = [everything]
         for window in settings.windows:

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from model.errors import SupportError
-from model.teacher.weights import OnlineWeights
+from model.teacher.weights import OnlineWeights, allowing_for_slips
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,9 +128,13 @@ class Lessons:
             np.concatenate([rest.given, given[None]]),
         )
 
-    def judged(self, share: float) -> tuple[OnlineWeights, Float[np.ndarray, " n"]]:
+    def judged(
+        self, share: float, slips: float = 0.0
+    ) -> tuple[OnlineWeights, Float[np.ndarray, " n"]]:
         """The weights after all words in order, and what the answer gave to each label then.
 
+        Args:
+            share, slips: see model.teacher.weights.
         Returns:
             weights, and shape (n,): the probability of the label before it was learned, NaN where
             nobody judged.
@@ -142,7 +146,8 @@ class Lessons:
             if answered.any():
                 p = float(weights.predict(row, answered))
                 said[place] = p if label else 1 - p
-                weights = weights.updated(row, bool(label), answered)
+                heard = allowing_for_slips(row, slips)
+                weights = weights.updated(heard, bool(label), answered)
         return weights, said
 
     def doubtful(

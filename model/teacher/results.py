@@ -21,6 +21,7 @@ WINDOW = 20
 RECOVERY = 30
 METHODS = {
     "ours": "online weights over all candidates",
+    "for slips": "the same, allowing for one slip in ten words (reckoned from the same candidates)",
     "no doubt": "the same without the candidate that doubts words",
     "no share": "the same, nothing shared out (Hedge)",
     "all": "re-adapted on all words, no weights",
@@ -86,6 +87,7 @@ def answers(run: Run, settings: Settings, anew: Run | None = None) -> dict[str, 
     column = {name: run.given[:, :, i] for i, name in enumerate(run.candidates)}
     found = {
         "ours": run.answer,
+        "for slips": mixed(run, run.candidates, settings.share, 0.1),
         "no doubt": mixed(run, kept, settings.share),
         "no share": mixed(run, run.candidates, 0.0),
         "all": column["all"],

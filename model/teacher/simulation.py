@@ -20,6 +20,7 @@ from model.learners.meta import MetaLearner
 from model.teacher.learning import Settings
 from model.teacher.lessons import Lessons
 from model.teacher.streams import Stream
+from model.teacher.weights import allowing_for_slips
 
 # Pictures fitted in one call: more of them fall out of the processor's cache.
 _TOGETHER = 2400
@@ -92,7 +93,9 @@ class Mixing:
         self.log_weights = np.where(told[:, None], raised, self.log_weights)
 
 
-def mixed(run: Run, candidates: Sequence[str], share: float) -> Float[np.ndarray, "s t"]:
+def mixed(
+    run: Run, candidates: Sequence[str], share: float, slips: float = 0.0
+) -> Float[np.ndarray, "s t"]:
     """The answers (S, T) of online weights over some of the candidates, to the same words."""
     columns = [run.candidates.index(name) for name in candidates]
     given = run.given[:, :, columns]
@@ -100,7 +103,8 @@ def mixed(run: Run, candidates: Sequence[str], share: float) -> Float[np.ndarray
     answers = []
     for t in range(given.shape[1]):
         answers.append(mixing.predict(given[:, t]))
-        mixing.update(given[:, t], run.said[:, t], run.told[:, t])
+        heard = allowing_for_slips(given[:, t], slips)
+        mixing.update(heard, run.said[:, t], run.told[:, t])
     return np.stack(answers, 1)
 
 
@@ -141,7 +145,8 @@ def simulate(
         wrong = (answer[:, t] > 0.5) != said[:, t]
         told[:, t] = True if unsure is None else wrong | (sure < unsure)
         trusted[:, t] = np.where(said[:, t], answer[:, t], 1 - answer[:, t])
-        mixing.update(given[:, t], said[:, t], told[:, t])
+        heard = allowing_for_slips(given[:, t], settings.slips)
+        mixing.update(heard, said[:, t], told[:, t])
         heads.learn(told[:, : t + 1], trusted[:, : t + 1], refit)
         progress(t + 1, length)
     return Run(names, given, answer, truth, said, told)

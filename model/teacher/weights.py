@@ -198,6 +198,22 @@ class OnlineWeights:
         return given.clip(MIN_PROBABILITY, 1 - MIN_PROBABILITY), weight
 
 
+def allowing_for_slips(probabilities: np.ndarray, slips: float) -> np.ndarray:
+    """What candidates give to the teacher's *word*, where they give p to the truth: any shape.
+
+    A teacher who is wrong with probability e says "placeholder" with (1 - e) p + e (1 - p). Weights
+    that learn from this do not punish a candidate for being sure against a slip, and the bounds
+    hold for the log loss of the words. Used for updates alone; answers are about the truth.
+
+    Raises:
+        SupportError: slips are no share below 0.5.
+    """
+    if not 0 <= slips < 0.5:
+        raise SupportError(f"slips are a share below 0.5, got {slips}")
+    value: np.ndarray = slips + (1 - 2 * slips) * probabilities
+    return value
+
+
 def regret_bound(candidates: int) -> float:
     """ln N: with share 0, cumulative log loss is at most the best candidate's plus this, in nats.
 

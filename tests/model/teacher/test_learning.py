@@ -218,6 +218,8 @@ def test_misuse_says_what_came() -> None:
         Settings(windows=(0,))
     with pytest.raises(SupportError, match="absurd"):
         Settings(absurd=1.0)
+    with pytest.raises(SupportError, match="slips"):
+        Settings(slips=0.5)
 
 
 GUESSING = Guessing(sure=0.7, most=4, patience=2.0, pause=3, words=2)

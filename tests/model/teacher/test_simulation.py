@@ -89,7 +89,7 @@ def test_a_pool_that_is_too_small_says_so() -> None:
 def test_all_at_once_is_one_by_one(scenario: Scenario, unsure: float | None) -> None:
     torch.manual_seed(0)
     learner = PriorMixture(DIM, 2)
-    settings = Settings(windows=(5,), absurd=0.4)
+    settings = Settings(windows=(5,), absurd=0.4, slips=0.1)
     found = features(2)
     drawn = streams(scenario, 4, 0.2)
     run = simulate(learner, found, drawn, settings, unsure=unsure)
@@ -106,7 +106,9 @@ def test_all_at_once_is_one_by_one(scenario: Scenario, unsure: float | None) -> 
             assert one.predict(state, row[None])[0] == pytest.approx(run.answer[place, t], abs=1e-4)
             if run.told[place, t]:
                 state = one.corrected(state, str(picture), row, bool(word)).state
-    np.testing.assert_allclose(mixed(run, run.candidates, settings.share), run.answer, atol=1e-12)
+    np.testing.assert_allclose(
+        mixed(run, run.candidates, settings.share, 0.1), run.answer, atol=1e-12
+    )
 
 
 def test_a_run_is_kept_whole_and_described(tmp_path: Path) -> None:
