@@ -44,7 +44,7 @@ from model.teacher.simulation import Run, simulate
 from model.teacher.streams import Stream, StreamSampler
 from model.weights import find_card, load_weights, restore
 
-SETTINGS = Settings(windows=(24,), absurd=0.1)
+SETTINGS = Settings(windows=(24,), absurd=0.1, slips=0.1)
 
 # Okabe and Ito's, told apart by people who see colours differently; ours is black.
 _LINES: dict[str, tuple[str, Any]] = {

@@ -12,7 +12,7 @@ import torch
 
 from model import Model, PictureError, metrics
 from model.experts.signals import Signals
-from model.teacher.candidates import CANDIDATES, first_weights, learn
+from model.teacher.candidates import CANDIDATES, learn, taught
 from service.batching import Embedder
 from service.errors import ConflictingLabels, NothingUsable
 from service.knowledge import Knowledge, weights_of
@@ -66,11 +66,11 @@ class Fitter:
             answers: what each candidate answer said of the picture then, None where not kept.
             label: what the picture was.
         """
-        given = np.frombuffer(answers or b"", "<f4").astype(np.float64)
+        given = np.frombuffer(answers or b"", "<f4")
         if len(given) != len(CANDIDATES):
             return previous_online
-        weights = weights_of(previous_online) or first_weights()
-        return weights.updated(given, label == "placeholder").to_array().astype("<f8").tobytes()
+        weights = taught(weights_of(previous_online), given, label == "placeholder")
+        return weights.to_array().astype("<f8").tobytes()
 
     def _quality(self, signals: Signals, labels: npt.NDArray[np.bool_]) -> dict[str, Any]:
         """Of the visual head, each example judged by a head that never saw it."""

@@ -5,9 +5,10 @@
     base      the same without any example
 
 Before the teacher's first word "all" answers alone. From then on the answer is the mean of the
-three under online weights (``model.teacher.weights``), which begin at ``START``; so over any
-corrections the log loss is that of the best candidate plus at most -ln of its first weight, and
-of the best sequence of candidates plus ``tracking_bound``, whoever chooses pictures and labels.
+three under online weights (``model.teacher.weights``), which begin at ``START``. Over any
+corrections, whoever chooses pictures and labels, the log loss of the words is that of the best
+sequence of candidates with k changes, plus at most -ln of the first one's first weight, plus the
+changes' part of ``tracking_bound``.
 """
 
 from __future__ import annotations
@@ -24,18 +25,34 @@ from model.errors import WeightsError
 from model.experts.category import CategoryState
 from model.experts.signals import Signals
 from model.learners.base import MIN_PROBABILITY
-from model.teacher.weights import SHARE, OnlineWeights
+from model.teacher.weights import SHARE, OnlineWeights, allowing_for_slips
 
 CANDIDATES = ("all", "recent", "base")
 BASE = CANDIDATES.index("base")
 START = (0.8, 0.1, 0.1)
 WINDOW = 24
+SLIPS = 0.1
+"""Share of the teacher's words that may be wrong; weights that allow for it do not run after each
+one (docs/teacher.md)."""
 _LENGTH = struct.Struct("<I")
 
 
 def first_weights() -> OnlineWeights:
     """Of a category whose teacher has not spoken yet."""
     return OnlineWeights(np.log(START), 0, SHARE)
+
+
+def taught(
+    weights: OnlineWeights | None, given: Float[np.ndarray, " c"], is_placeholder: bool
+) -> OnlineWeights:
+    """The weights after the teacher's word on one picture.
+
+    Args:
+        weights: before it; None where it is the first.
+        given: what each candidate said when the picture was scored.
+    """
+    before = weights or first_weights()
+    return before.updated(allowing_for_slips(given.astype(np.float64), SLIPS), is_placeholder)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 from model.ensemble import Ensemble, Known, Look, Question
 from model.experts import EXPERTS
 from model.experts.signals import Signals, unpack
-from model.teacher.candidates import BASE, CANDIDATES, Lessons, answer, first_weights, learn
+from model.teacher.candidates import (
+    BASE,
+    CANDIDATES,
+    SLIPS,
+    START,
+    Lessons,
+    answer,
+    first_weights,
+    learn,
+    taught,
+)
+from model.teacher.weights import SHARE
 from tests.model.experts_random import SIZE, random_ensemble
 
 
@@ -166,3 +177,24 @@ def test_unsure_follows_the_number_of_examples(ensemble: Ensemble) -> None:
     assert ensemble.unsure_below(0, 0) == pytest.approx(0.1)
     assert ensemble.unsure_below(3, 0) == pytest.approx(0.5)
     assert ensemble.unsure_below(1, 1) < ensemble.unsure_below(20, 20)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 10**6), st.integers(1, 120))
+def test_no_teacher_can_make_it_worse_than_any_candidate_by_more_than_its_first_weight(
+    seed: int, words: int
+) -> None:
+    """The bound for the start and the share of this page: an adversary picks the labels."""
+    rng = np.random.default_rng(seed)
+    weights = None
+    own, theirs = 0.0, np.zeros(len(CANDIDATES))
+    for _ in range(words):
+        given = rng.uniform(1e-6, 1 - 1e-6, len(CANDIDATES))
+        soft = SLIPS + (1 - 2 * SLIPS) * given
+        said = (weights or first_weights()).predict(soft)
+        label = bool(said < 0.5)  # whatever hurts more
+        own -= float(np.log(said if label else 1 - said))
+        theirs -= np.log(soft if label else 1 - soft)
+        weights = taught(weights, given, label)
+    stay = words * -np.log(1 - SHARE + SHARE / len(CANDIDATES))
+    assert (own <= theirs - np.log(START) + stay + 1e-6).all()
