@@ -2,7 +2,8 @@
 
     python scripts/train_reader.py scripts/configs/reader.toml \\
         --data DIR/products --data DIR/placeholders --fonts DIR --icons DIR --work work/reader
-    python scripts/train_reader.py scripts/configs/reader.toml --measure docs/results/reader.json \\
+    python scripts/train_reader.py scripts/configs/reader.toml \\
+        --measure docs/results/reader.json --document docs/reader.md --peer 150 \\
         --data DIR/products --data DIR/placeholders --validation DIR/placeholders_validation \\
         --fonts DIR --icons DIR --work work/reader
 
@@ -30,12 +31,14 @@ from tqdm import tqdm
 
 from model.data import Record, load_manifest
 from model.errors import StandinError
-from model.experts.words import Reader, load_reader, save_reader
+from model.experts.words import RELEASED, Reader, load_reader, load_reader_card, save_reader
 from model.standins import Resources, builtin_resources, load_resources
 from model.training.journal import Journal
 from model.training.reader_cache import Cached, Source, build
 from model.training.reader_config import ReaderConfig, load_reader_config
+from model.training.reader_document import write
 from model.training.reader_lines import LineSource
+from model.training.reader_measure import measure
 from model.training.reader_stage import Spelling, Vocabulary, train_stage
 from model.training.reader_views import ReaderSource
 
@@ -68,6 +71,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="drawings, checkpoints, log")
     parser.add_argument("--out", type=Path, help="where the weights go (default: the work folder)")
     parser.add_argument("--measure", type=Path, metavar="JSON", help="measure instead of training")
+    parser.add_argument("--document", type=Path, metavar="MD", help="gets the figures as tables")
     parser.add_argument("--weights", type=Path, help="card to measure (default: the released one)")
     parser.add_argument("--each", type=int, default=600, help="drawings a group to measure on")
     parser.add_argument("--peer", type=int, default=0, help="pictures for the OCR word list, too")
@@ -94,12 +98,12 @@ def _train(args: argparse.Namespace) -> str:
     reader = Reader().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     spelling = Spelling(reader, vocabulary)
     mark = drawn
-    for name, cached in (("reading", pieces), ("finding", pictures)):
-        stage = getattr(config, name)
-        mark = _digest(mark, len(cached), asdict(stage))
-        with _Bar(name) as tell:
+    for stage in config.stages:
+        cached = pieces if stage.on == "pieces" else pictures
+        what = {k: v for k, v in asdict(stage).items() if k not in ("name", "on")}
+        mark = _digest(mark, len(cached), what)
+        with _Bar(stage.name) as tell:
             train_stage(
-                name,
                 reader,
                 spelling,
                 vocabulary,
@@ -116,8 +120,6 @@ def _train(args: argparse.Namespace) -> str:
 
 
 def _measure(args: argparse.Namespace) -> str:
-    from model.training.reader_measure import measure
-
     config = load_reader_config(args.config)
     torch.set_num_threads(args.threads)
     trained = [record for folder in args.data for record in load_manifest(folder)]
@@ -132,7 +134,10 @@ def _measure(args: argparse.Namespace) -> str:
             peer=args.peer,
             progress=tell,
         )
+    found["sha256"] = load_reader_card(args.weights or RELEASED).sha256
     args.measure.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    if args.document:
+        write(args.document, found)
     return f"figures: {args.measure}"
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ SHARD = 512
 GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
+@runtime_checkable
 class Source(Protocol):
     """Something that makes picture i from its seed and i alone."""
 

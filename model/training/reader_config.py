@@ -18,15 +18,14 @@ class ReaderConfig:
 
     Attributes:
         pieces: close cuts of lettering that are drawn; pictures: whole pictures.
-        reading: the stage on pieces; finding: the one on pictures.
+        stages: one after the other, each going on from what the one before left.
     """
 
     name: str
     seed: int
     pieces: int
     pictures: int
-    reading: ReaderStageConfig
-    finding: ReaderStageConfig
+    stages: tuple[ReaderStageConfig, ...]
 
 
 def load_reader_config(path: Path) -> ReaderConfig:
@@ -39,9 +38,14 @@ def load_reader_config(path: Path) -> ReaderConfig:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ManifestError(f"cannot read the configuration {path}: {error}") from error
-    for stage in ("reading", "finding"):
-        found[stage] = _built(ReaderStageConfig, found.get(stage), f"{path}, [{stage}]")
-    config: ReaderConfig = _built(ReaderConfig, found, str(path))
+    stages = tuple(
+        _built(ReaderStageConfig, each, f"{path}, [[stages]]") for each in found.get("stages", ())
+    )
+    config: ReaderConfig = _built(ReaderConfig, {**found, "stages": stages}, str(path))
+    if strange := {stage.on for stage in stages} - {"pieces", "pictures"}:
+        raise ManifestError(f"{path}: stages are on pieces or pictures, got {sorted(strange)}")
+    if not stages or len({stage.name for stage in stages}) != len(stages):
+        raise ManifestError(f"{path} needs [[stages]], each with a name of its own")
     return config
 
 

@@ -48,6 +48,8 @@ def measure(
     done = 0
     drawn: dict[str, Any] = {}
     for group in GROUPS:
+        if not _source(resources, seed, group).has_words:
+            continue  # the built-in font writes no other script
         scores, is_notice, languages = drawn_scores(reader, resources, seed, group, 2 * each)
         drawn[group] = _figures(scores, is_notice, seed)
         drawn[group]["scripts"] = _by_script(scores, is_notice, languages, seed)
@@ -78,9 +80,7 @@ def drawn_scores(
 
     The drawings are other ones than those of training, whatever the group.
     """
-    source = ReaderSource(
-        [], resources, seed, group=group, sorts=(("notice", 0.5), ("goods", 0.5)), salt=7
-    )
+    source = _source(resources, seed, group)
     scores, labels, languages = [], [], []
     for start in range(0, count, 64):
         views = [source.view(i) for i in range(start, min(start + 64, count))]
@@ -90,6 +90,11 @@ def drawn_scores(
         labels += [label.says_none == 1 for _, label in views]
         languages += [label.language for _, label in views]
     return np.concatenate(scores), np.array(labels), languages
+
+
+def _source(resources: Resources, seed: int, group: Group) -> ReaderSource:
+    sorts = (("notice", 0.5), ("goods", 0.5))
+    return ReaderSource([], resources, seed, group=group, sorts=sorts, salt=7)
 
 
 def milliseconds(reader: Reader, repeats: int = 40) -> dict[str, float]:

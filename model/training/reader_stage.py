@@ -32,11 +32,16 @@ class ReaderStageConfig:
     """One stage of training.
 
     Attributes:
+        name: of its checkpoint and its lines in the log.
+        on: "pieces" or "pictures".
         learning_rate, weight_decay: of AdamW; linear warm-up over 5 %, then a cosine to 0.
         words, letters: weight of the losses over the vocabulary; lettering: of that over lettering.
+        silence: how much a picture without lettering weighs in the loss over lettering.
         shift: pictures are moved by up to so many pixels each way.
     """
 
+    name: str
+    on: str
     steps: int
     batch: int
     learning_rate: float = 3e-3
@@ -44,6 +49,7 @@ class ReaderStageConfig:
     words: float = 0.5
     letters: float = 0.5
     lettering: float = 0.3
+    silence: float = 1.0
     shift: int = 4
 
 
@@ -107,7 +113,6 @@ def _words(text: str) -> list[str]:
 
 
 def train_stage(
-    name: str,
     reader: Reader,
     spelling: Spelling,
     vocabulary: Vocabulary,
@@ -126,6 +131,7 @@ def train_stage(
     Raises:
         WeightsError: the checkpoint there belongs to another configuration.
     """
+    name = config.name
     modules: dict[str, nn.Module] = {"reader": reader, "spelling": spelling}
     parameters = [p for module in modules.values() for p in module.parameters()]
     optimiser = torch.optim.AdamW(
@@ -148,7 +154,7 @@ def train_stage(
         with torch.autocast("cpu", torch.bfloat16):
             reading, features = reader.read_grey(grey)
             letters, words = spelling(features, config.letters > 0)
-        none, ink = verdict_losses(reading.says_none, reading.lettering, labels)
+        none, ink = verdict_losses(reading.says_none, reading.lettering, labels, config.silence)
         spelled = word_loss(words, vocabulary.targets(labels))
         lettered = letter_loss(letters, vocabulary.spelled(labels))
         loss = none + config.lettering * ink + config.words * spelled + config.letters * lettered
@@ -170,19 +176,23 @@ def train_stage(
 
 
 def verdict_losses(
-    says_none: Tensor, lettering: Tensor, labels: Sequence[ReaderLabel]
+    says_none: Tensor, lettering: Tensor, labels: Sequence[ReaderLabel], silence: float = 1.0
 ) -> tuple[Tensor, Tensor]:
-    """Mean cross-entropies of both logits over the labels that are known; 0 where none is."""
+    """Mean cross-entropies of both logits over the labels that are known; 0 where none is.
+
+    Pictures without lettering weigh ``silence`` in the second.
+    """
     none = torch.tensor([float(label.says_none) for label in labels])
     ink = torch.tensor([float(label.lettering) for label in labels])
-    return _masked(says_none.float(), none), _masked(lettering.float(), ink)
+    return _masked(says_none.float(), none, 1.0), _masked(lettering.float(), ink, silence)
 
 
-def _masked(logits: Tensor, target: Tensor) -> Tensor:
+def _masked(logits: Tensor, target: Tensor, weight_of_0: float) -> Tensor:
     known = target >= 0
     if not bool(known.any()):
         return logits.sum() * 0
-    return F.binary_cross_entropy_with_logits(logits[known], target[known])
+    weights = torch.where(target == 0, weight_of_0, 1.0)[known]
+    return F.binary_cross_entropy_with_logits(logits[known], target[known], weights)
 
 
 def word_loss(logits: Tensor, wanted: Tensor) -> Tensor:

@@ -113,6 +113,11 @@ class ReaderSource:
     def _standins(self) -> list[Record]:
         return [r for r in self.records if r.is_standin and r.role == "encoder" and r.language]
 
+    @property
+    def has_words(self) -> bool:
+        """Whether the fonts can write notices and goods of the group."""
+        return all(self._languages.values())
+
     @cached_property
     def _languages(self) -> dict[bool, tuple[str, ...]]:
         """Languages with notices, and with goods, of the group."""

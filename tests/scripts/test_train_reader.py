@@ -19,10 +19,14 @@ name = "tiny"
 seed = 3
 pieces = 40
 pictures = 24
-[reading]
+[[stages]]
+name = "reading"
+on = "pieces"
 steps = 40
 batch = 8
-[finding]
+[[stages]]
+name = "finding"
+on = "pictures"
 steps = 21
 batch = 4
 """
@@ -40,11 +44,17 @@ def test_it_trains_and_measures(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert set(card["metrics"]) == {"reading", "finding"}
     figures = tmp_path / "figures.json"
     more = ["--measure", str(figures), "--weights", str(tmp_path / "work" / "tiny.json")]
-    assert main(arguments(tmp_path, "work", *more, "--each", "30")) == 0
+    document = tmp_path / "docs" / "reader.md"
+    assert (
+        main(arguments(tmp_path, "work", *more, "--each", "30", "--document", str(document))) == 0
+    )
     found = json.loads(figures.read_text())
-    assert set(found["drawn"]) == {"seen", "phrase", "language", "script"}
+    assert set(found["drawn"]) == {"seen", "phrase", "language"}  # it has Latin letters alone
     assert 0 <= found["drawn"]["seen"]["auroc"][0] <= 1
     assert "tiny.json" in capsys.readouterr().out
+    low, high = found["drawn"]["phrase"]["auroc"][1:]
+    assert f"({low:.3f} to {high:.3f})" in document.read_text()
+    assert (document.parent / "images" / "reader-groups.svg").exists()
 
 
 def test_a_missing_folder_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,14 +91,14 @@ def test_it_learns_and_goes_on_where_it_was(tmp_path: Path) -> None:
         LineSource(ReaderSource([], builtin_resources(), 4)), 64, tmp_path / "pieces", workers=0
     )
     vocabulary = Vocabulary(cached.labels, least=2)
-    config = ReaderStageConfig(steps=24, batch=16, learning_rate=5e-3, shift=0)
+    config = ReaderStageConfig("reading", "pieces", steps=24, batch=16, learning_rate=5e-3, shift=0)
 
     def run(folder: Path) -> Reader:
         torch.manual_seed(0)
         reader = Reader(width=16, deep=16, heads=2)
         spelling = Spelling(reader, vocabulary)
         train_stage(
-            "reading", reader, spelling, vocabulary, cached, config,
+            reader, spelling, vocabulary, cached, config,
             seed=1, folder=folder, fingerprint="f",
         )  # fmt: skip
         return reader
@@ -116,7 +116,9 @@ def test_it_learns_and_goes_on_where_it_was(tmp_path: Path) -> None:
     [
         (("steps =", "stepps ="), "stepps"),
         (("seed = ", "seed = 0.5 #"), "seed"),
-        (("[reading]", "[raeding]"), "reading"),
+        (("[[stages]]", "[[stage]]"), "stage"),
+        (('on = "pieces"', 'on = "words"'), "words"),
+        (("finding", "reading"), "name of its own"),
         (("pieces = ", "#"), "pieces"),
         (("name = ", "name = = "), "cannot read"),
     ],
