@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from model.data import load_manifest
 from model.encoder import EncoderNet
-from model.errors import StandinError
+from model.errors import EpisodeError, ManifestError, StandinError
 from model.experts.release import Released, experts_path
 from model.experts.sameness import Sameness
 from model.experts.signals import Signals
@@ -49,7 +49,7 @@ from model.training.expert_views import ExpertViews, build_expert_views, choose_
 from model.training.learner_stage import Fit, LearnerStage
 from model.training.run import Tell, digest, fingerprints, initialise, source_of
 from model.training.sources import ViewLabel
-from model.training.stacking import fold_of
+from model.training.stacking import fold_of, has_tasks
 from model.training.views import open_views
 from model.weights import find_card, load_weights, restore
 
@@ -91,10 +91,14 @@ def _train(args: argparse.Namespace) -> None:
     records = [record for folder in args.data for record in load_manifest(folder)]
     marks = fingerprints(config, records, args.fonts, args.icons)
     source = source_of(config, records, args.fonts, args.icons)
+    kept = args.work / f"features-{marks.features[:12]}.npy"
+    if not kept.exists():
+        raise ManifestError(
+            f"{args.work} holds no features of this configuration and these folders; run "
+            "scripts/meta_train.py with the same arguments first"
+        )
     views = open_views(marks.views_folder(args.work), len(source.plan()))
-    features = torch.from_numpy(
-        np.load(args.work / f"features-{marks.features[:12]}.npy", allow_pickle=False)
-    ).float()
+    features = torch.from_numpy(np.load(kept, allow_pickle=False)).float()
     card_path = find_card(args.weights)
     card, tensors = load_weights(card_path)
     net, _ = restore(card, tensors)
@@ -152,6 +156,8 @@ def _train(args: argparse.Namespace) -> None:
     logs = []
     for fold, fit in enumerate(visual):
         own = [i for i, label in enumerate(labels) if distinct[i] and fold_of(label) == fold]
+        if not has_tasks([labels[i].traits for i in own]):
+            continue
         with _bar(f"tasks of fold {fold}") as tell:
             logs.append(
                 _log(
@@ -167,6 +173,8 @@ def _train(args: argparse.Namespace) -> None:
                     tell,
                 )
             )
+    if not logs:
+        raise EpisodeError("what was kept from the encoder has too few pictures for any task")
     log = joined(logs)
     log.save(work / "log.npz")
     with _bar("top level") as tell:

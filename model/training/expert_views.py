@@ -47,12 +47,13 @@ class ExpertViews:
 def choose_views(source: Source, labels: Sequence[ViewLabel]) -> NDArray[np.int64]:
     """Numbers of the views that experts learn from: everything real or drawn that was kept from
     the encoder, and of what the encoder saw the real pictures, a view of each product and four of
-    each stand-in."""
+    each stand-in; without any real pictures, the drawn ones in their place."""
     chosen = []
+    drawn_alone = not source.records
     for number, ((sort, _, view), label) in enumerate(zip(source.plan(), labels, strict=True)):
-        if label.role == "learner":
-            chosen.append(number)
-        elif label.role == "encoder" and sort == "record" and view < (4 if label.is_standin else 1):
+        if label.role == "learner" or (label.role == "encoder" and (
+            drawn_alone or (sort == "record" and view < (4 if label.is_standin else 1))
+        )):
             chosen.append(number)
     return np.array(chosen, dtype=np.int64)
 

@@ -60,7 +60,7 @@ def fit_stacking(
     A fold that has too few pictures for any task is passed over; where that is all of them, the
     combiner stays as the outer loop left it.
     """
-    left_out = [part for part in left_out if _has_tasks(part, config)]
+    left_out = [part for part in left_out if has_tasks(part.traits, config.queries)]
     if not left_out:
         return
     combiner = learner.combiner()
@@ -87,10 +87,10 @@ def fit_stacking(
         optimiser.step()
 
 
-def _has_tasks(part: LeftOut, config: LearnerStageConfig) -> bool:
+def has_tasks(pool: Sequence[Traits], queries: int = 12) -> bool:
     """Whether any ordinary task can be drawn; those that turn around fall back to one."""
     try:
-        sampler = EpisodeSampler(part.traits, queries=config.queries)
+        sampler = EpisodeSampler(pool, queries=queries)
     except EpisodeError:  # one sort of pictures only
         return False
     return bool(sampler.subjects("ordinary", Shots(0, 0)))
