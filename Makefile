@@ -44,8 +44,8 @@ test: $(dev) ## the quick tests: minutes on two cores
 test-slow: $(dev) ## every slow test: hundreds of kills, ten thousand drawings, training (half an hour)
 	$(one_thread) $(pytest) --timeout 900 -m slow
 
-test-training: $(dev) ## meta-training: killed and resumed, shared by processes, and a minute that learns
-	$(one_thread) $(pytest) --timeout 900 -m slow tests/scripts/test_meta_train.py
+test-training: $(dev) ## meta-training: experts, killed and resumed, shared by processes, and a minute that learns
+	$(one_thread) $(pytest) --timeout 900 -m slow tests/scripts/test_meta_train.py tests/scripts/test_train_experts.py
 
 test-postgres: $(dev) ## the store's promises on PostgreSQL
 	$(one_thread) $(pytest) -m "postgres and not slow"
