@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from model.ensemble import Ensemble, Known
 from model.errors import SupportError, WeightsError
-from model.experts.category import CategoryState
 from model.experts.signals import Signals, unpack
 from model.teacher.candidates import CANDIDATES, Lessons, learn
 from model.teacher.weights import OnlineWeights
@@ -26,12 +25,12 @@ class Category:
 
     Attributes:
         known: what all its examples taught, and the examples.
-        recent: what the newest taught; None where that is the same.
+        lessons: what all and some of them taught; None for the base model.
         online: how far each candidate is trusted; None before the teacher's first word.
     """
 
     known: Known
-    recent: CategoryState | None
+    lessons: Lessons | None
     online: OnlineWeights | None
 
 
@@ -87,7 +86,7 @@ class Knowledge:
         if lessons is None:  # of a release with other experts above the same encoder
             lessons = learn(self._ensemble, signals, labels)
         known = Known(lessons.whole, signals, labels)
-        return Category(known, lessons.recent, weights_of(head.online))
+        return Category(known, lessons, weights_of(head.online))
 
 
 def weights_of(online: bytes | None) -> OnlineWeights | None:
@@ -112,4 +111,4 @@ def _size(category: Category) -> int:
     signals = category.known.signals
     rows = signals.visual.nbytes + signals.words.nbytes + signals.statistics.nbytes
     heads = sum(4 * head.numel() for head in category.known.state.heads.values())
-    return 2000 + rows + 2 * heads
+    return 2000 + rows + 3 * heads

@@ -184,7 +184,7 @@ class Scorer:
                 ensemble,
                 Signals.concatenated([one.picture.signals for one in asked]),
                 [category.known for category in categories],
-                [category.recent for category in categories],
+                [category.lessons for category in categories],
                 [category.online for category in categories],
                 questions,
             )

@@ -1,11 +1,12 @@
 """The answers that a category's teacher chooses among, whichever experts stand below them.
 
-    all       the top level over experts that learned from every example
-    recent    the same from the newest ``WINDOW`` examples alone: right after a change
-    base      the same without any example
+    all         the top level over experts that learned from every example
+    recent      the same from the newest ``WINDOW`` examples alone: right after a change
+    undoubted   the same without the examples that look like slips of the teacher's
+    base        the same without any example
 
 Before the teacher's first word "all" answers alone. From then on the answer is the mean of the
-three under online weights (``model.teacher.weights``), which begin at ``START``. Over any
+four under online weights (``model.teacher.weights``), which begin at ``START``. Over any
 corrections, whoever chooses pictures and labels, the log loss of the words is that of the best
 sequence of candidates with k changes, plus at most -ln of the first one's first weight, plus the
 changes' part of ``tracking_bound``.
@@ -18,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from model.ensemble import Ensemble, Known, Question, Route
@@ -27,13 +29,18 @@ from model.experts.signals import Signals
 from model.learners.base import MIN_PROBABILITY
 from model.teacher.weights import SHARE, OnlineWeights, allowing_for_slips
 
-CANDIDATES = ("all", "recent", "base")
+CANDIDATES = ("all", "recent", "undoubted", "base")
 BASE = CANDIDATES.index("base")
-START = (0.8, 0.1, 0.1)
+START = (0.7, 0.1, 0.1, 0.1)
 WINDOW = 24
 SLIPS = 0.1
 """Share of the teacher's words that may be wrong; weights that allow for it do not run after each
 one (docs/teacher.md)."""
+ABSURD = 0.1
+"""An example may be a slip where the others give its label less than this."""
+_FEWEST = 8  # examples; of fewer nobody can say that one is out of place
+_MOST = 0.25  # share of them that may be slips: where it is more, the category has turned
+_OTHERS = ("recent", "undoubted")
 _LENGTH = struct.Struct("<I")
 
 
@@ -62,16 +69,18 @@ class Lessons:
     Attributes:
         whole: from all of them.
         recent: from the newest; None where they are all there are.
+        undoubted: from those that are no slips; None where none looks like one.
     """
 
     whole: CategoryState
-    recent: CategoryState | None
+    recent: CategoryState | None = None
+    undoubted: CategoryState | None = None
 
     def to_bytes(self) -> bytes:
-        """Both states, the length of the first before it."""
-        first = self.whole.to_bytes()
-        second = b"" if self.recent is None else self.recent.to_bytes()
-        return _LENGTH.pack(len(first)) + first + second
+        """The states one after the other, each behind its length, which is 0 for None."""
+        states = (self.whole, *(getattr(self, name) for name in _OTHERS))
+        parts = [b"" if state is None else state.to_bytes() for state in states]
+        return b"".join(_LENGTH.pack(len(part)) + part for part in parts)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Lessons:
@@ -80,11 +89,20 @@ class Lessons:
         Raises:
             WeightsError: the bytes are no such states.
         """
-        if len(data) < _LENGTH.size:
+        found: list[CategoryState | None] = []
+        start = 0
+        while start < len(data):
+            try:
+                (length,) = _LENGTH.unpack_from(data, start)
+            except struct.error as error:
+                raise WeightsError(f"these {len(data)} bytes are cut short") from error
+            start += _LENGTH.size
+            part = data[start : start + length]
+            found.append(CategoryState.from_bytes(part) if length else None)
+            start += length
+        if len(found) != 1 + len(_OTHERS) or found[0] is None:
             raise WeightsError(f"these {len(data)} bytes are no category's states")
-        end = _LENGTH.size + _LENGTH.unpack_from(data)[0]
-        whole = CategoryState.from_bytes(data[_LENGTH.size : end])
-        return cls(whole, CategoryState.from_bytes(data[end:]) if len(data) > end else None)
+        return cls(found[0], *found[1:])
 
 
 def learn(
@@ -96,10 +114,33 @@ def learn(
         SupportError: the shapes do not belong together, or a value is not finite.
     """
     whole = ensemble.adapt(support, is_placeholder)
-    if len(support) <= window:
-        return Lessons(whole, None)
-    newest = slice(len(support) - window, None)
-    return Lessons(whole, ensemble.adapt(support.take(newest), is_placeholder[newest]))
+    recent = undoubted = None
+    if len(support) > window:
+        newest = slice(len(support) - window, None)
+        recent = ensemble.adapt(support.take(newest), is_placeholder[newest])
+    doubtful = slips(ensemble, support, is_placeholder)
+    if doubtful.any():
+        undoubted = ensemble.adapt(support.take(~doubtful), is_placeholder[~doubtful])
+    return Lessons(whole, recent, undoubted)
+
+
+def slips(ensemble: Ensemble, support: Signals, is_placeholder: np.ndarray) -> np.ndarray:
+    """Which examples (n,) look mislabelled: the visual head of all the others finds them absurd.
+
+    None where there are few examples or one label only, nor where that would be many: a category
+    that has turned around finds all of its older examples absurd, and is right.
+    """
+    found = np.zeros(len(support), np.bool_)
+    seen = np.flatnonzero(support.embedded)
+    labels = is_placeholder[seen]
+    if len(seen) < _FEWEST or labels.all() or not labels.any():
+        return found
+    x, y = torch.from_numpy(support.visual[seen]), torch.from_numpy(labels)
+    p = ensemble.learner.leave_one_out(x, y).numpy()
+    absurd = np.where(labels, p, 1 - p) < ABSURD
+    if absurd.mean() <= _MOST:
+        found[seen] = absurd
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,12 +149,12 @@ class Answers:
 
     Attributes:
         probability: shape (q,), strictly inside (0, 1).
-        given: shape (q, 3), each candidate's probability, float32.
+        given: shape (q, 4), each candidate's probability, float32.
         route: of the candidate "all".
     """
 
     probability: Float[np.ndarray, " q"]
-    given: Float[np.ndarray, "q 3"]
+    given: Float[np.ndarray, "q 4"]
     route: Route
 
 
@@ -121,7 +162,7 @@ def answer(
     ensemble: Ensemble,
     signals: Signals,
     categories: Sequence[Known],
-    recent: Sequence[CategoryState | None],
+    lessons: Sequence[Lessons | None],
     online: Sequence[OnlineWeights | None],
     questions: Sequence[Question],
 ) -> Answers:
@@ -129,17 +170,19 @@ def answer(
 
     Args:
         categories: with what all their examples taught.
-        recent: of each category what the newest taught, None where that is the same.
+        lessons: of each category; None where it has no examples.
         online: of each category its weights, None before the teacher's first word.
     """
     route = ensemble.route(signals, categories, questions)
     whole = route.probability.numpy()
     given = np.repeat(whole[:, None], len(CANDIDATES), axis=1).astype(np.float32)
     of = np.array([question.category for question in questions], dtype=np.int64)
-    for column, states in (
-        (CANDIDATES.index("recent"), recent),
-        (BASE, [ensemble.base] * len(categories)),
-    ):
+    columns: list[tuple[int, list[CategoryState | None]]] = [
+        (CANDIDATES.index(name), [None if one is None else getattr(one, name) for one in lessons])
+        for name in _OTHERS
+    ]
+    columns.append((BASE, [ensemble.base] * len(categories)))
+    for column, states in columns:
         chosen = [i for i, category in enumerate(of.tolist()) if states[category] is not None]
         if not chosen:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from model.teacher.candidates import (
     answer,
     first_weights,
     learn,
+    slips,
     taught,
 )
 from model.teacher.weights import SHARE
@@ -130,7 +132,7 @@ def ask(
         ensemble,
         signals,
         [known],
-        [lessons.recent],
+        [lessons],
         [weights],  # type: ignore[list-item]
         questions,
     ).probability
@@ -147,13 +149,13 @@ def test_before_the_teacher_speaks_all_examples_answer_alone(ensemble: Ensemble)
     silent = ask(ensemble, known, lessons, None, pictures)
     np.testing.assert_allclose(silent, route.probability.numpy(), rtol=1e-6)
     # With weights it is the candidates' mean, and a candidate that is always right takes over.
-    found = answer(ensemble, signals, [known], [lessons.recent], [first_weights()], questions)
+    found = answer(ensemble, signals, [known], [lessons], [first_weights()], questions)
     np.testing.assert_allclose(
         found.probability, found.given @ np.exp(first_weights().log_weights), rtol=1e-5
     )
     weights = first_weights()
     for _ in range(60):
-        given = np.array([0.3, 0.3, 0.9])
+        given = np.array([0.3, 0.3, 0.3, 0.9])
         weights = weights.updated(given, True)
     assert int(np.argmax(weights.log_weights)) == BASE
 
@@ -165,7 +167,9 @@ def test_what_a_category_learned_comes_back_from_its_bytes(ensemble: Ensemble) -
         lessons = learn(ensemble, known.signals, known.is_placeholder)
         again = Lessons.from_bytes(lessons.to_bytes())
         assert (again.recent is None) == (count <= 24)
-        for was, now in ((lessons.whole, again.whole), (lessons.recent, again.recent)):
+        assert (again.undoubted is None) == (lessons.undoubted is None)
+        for name in ("whole", "recent", "undoubted"):
+            was, now = getattr(lessons, name), getattr(again, name)
             if was is None or now is None:
                 continue
             assert (now.placeholder, now.real) == (was.placeholder, was.real)
@@ -198,3 +202,26 @@ def test_no_teacher_can_make_it_worse_than_any_candidate_by_more_than_its_first_
         weights = taught(weights, given, label)
     stay = words * -np.log(1 - SHARE + SHARE / len(CANDIDATES))
     assert (own <= theirs - np.log(START) + stay + 1e-6).all()
+
+
+def test_a_slip_is_doubted_and_a_turned_category_is_not(ensemble: Ensemble) -> None:
+    rng = np.random.default_rng(5)
+    d = ensemble.widths[2]
+    rows = rng.normal(size=(24, d)).astype(np.float32) * 0.3
+    labels = np.arange(24) % 2 == 0
+    rows[labels, 0] += 1
+    rows[~labels, 0] -= 1
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    signals = replace(
+        Signals.empty(24, ensemble.widths), visual=rows, embedded=np.ones(24, np.bool_)
+    )
+    assert not slips(ensemble, signals, labels).any()
+    wrong = labels.copy()
+    wrong[7] = not wrong[7]
+    assert np.flatnonzero(slips(ensemble, signals, wrong)).tolist() == [7]
+    assert learn(ensemble, signals, wrong).undoubted is not None
+    # Never more than a quarter: then it is the category that has turned.
+    for seed in range(20):
+        anything = np.random.default_rng(seed).random(24) < 0.5
+        assert slips(ensemble, signals, anything).mean() <= 0.25
+    assert not slips(ensemble, signals.take(slice(0, 7)), wrong[:7]).any()
