@@ -70,6 +70,10 @@ evaluate: $(dev) ## measure the shipped weights (DATA="DIR ...", VALIDATION=, FO
 	  $(foreach each,$(VALIDATION),--validation $(each)) $(foreach each,$(FONTS),--fonts $(each)) \
 	  $(foreach each,$(ICONS),--icons $(each)) $(if $(DATA),,--out runs/evaluate/report)
 
+evaluate-experts: $(dev) ## measure the experts, alone and together (DATA="DIR ...", VALIDATION=)
+	$(python) scripts/evaluate_experts.py $(foreach each,$(DATA),--data $(each)) \
+	  $(foreach each,$(VALIDATION),--validation $(each))
+
 compare: $(dev) ## all learners and peers on the same tasks (folders as for evaluate; see docs/learners.md)
 	$(python) scripts/compare_learners.py $(foreach each,$(DATA),--data $(each)) \
 	  $(foreach each,$(VALIDATION),--validation $(each)) $(foreach each,$(FONTS),--fonts $(each)) \

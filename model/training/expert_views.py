@@ -51,9 +51,10 @@ def choose_views(source: Source, labels: Sequence[ViewLabel]) -> NDArray[np.int6
     chosen = []
     drawn_alone = not source.records
     for number, ((sort, _, view), label) in enumerate(zip(source.plan(), labels, strict=True)):
-        if label.role == "learner" or (label.role == "encoder" and (
-            drawn_alone or (sort == "record" and view < (4 if label.is_standin else 1))
-        )):
+        if label.role == "learner" or (
+            label.role == "encoder"
+            and (drawn_alone or (sort == "record" and view < (4 if label.is_standin else 1)))
+        ):
             chosen.append(number)
     return np.array(chosen, dtype=np.int64)
 

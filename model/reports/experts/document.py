@@ -19,8 +19,8 @@ def fragment(result: Mapping[str, Any]) -> str:
     return "\n\n".join(
         [
             f"{about['pictures']} pictures that nothing was trained on, {about['standins']} of "
-            f"them stand-ins; {about['episodes']} tasks of each sort and size, seed {about['seed']}. "
-            f"Weights `{about['weights'][:12]}`, experts `{about['experts'][:12]}`, reader "
+            f"them stand-ins; {about['episodes']} tasks of each sort and size, "
+            f"seed {about['seed']}. Weights `{about['weights'][:12]}`, experts `{about['experts'][:12]}`, reader "
             f"`{about['reader'][:12]}`. Alone, an expert that abstains says even odds. 95 % "
             "intervals: bootstrap over pictures, or over tasks.",
             "### Before the first example",
