@@ -27,7 +27,7 @@ from tqdm import tqdm
 from model.data import load_manifest
 from model.encoder import EncoderNet
 from model.errors import EpisodeError, ManifestError, StandinError
-from model.experts.release import Released, experts_path
+from model.experts.release import Released, experts_path, load_released
 from model.experts.sameness import Sameness
 from model.experts.signals import Signals
 from model.experts.statistics import STATISTICS
@@ -35,6 +35,7 @@ from model.experts.words import RELEASED as READER
 from model.experts.words import load_reader, load_reader_card
 from model.learners.blended_prior import BlendedPrior
 from model.policy.log import Log
+from model.policy.policy import Policy
 from model.training.config import load_config
 from model.training.expert_log import Pool, ask_everyone, joined, see
 from model.training.expert_stage import (
@@ -51,7 +52,7 @@ from model.training.run import Tell, digest, fingerprints, initialise, source_of
 from model.training.sources import ViewLabel
 from model.training.stacking import fold_of, has_tasks
 from model.training.views import open_views
-from model.weights import find_card, load_weights, restore
+from model.weights import find_card, load_card, load_weights, restore
 
 ALPHA = 0.05
 
@@ -60,7 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Train; the exit status."""
     args = _arguments(argv)
     try:
-        _train(args)
+        if args.policy:
+            _attach(args.policy, find_card(args.weights))
+        else:
+            _train(args)
     except StandinError as error:
         print(f"train_experts: {error}", file=sys.stderr)
         return 2
@@ -79,10 +83,24 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.add_argument(name, type=Path, action="append", default=[], metavar="DIR")
     parser.add_argument("--work", type=Path, required=True, help="of scripts/meta_train.py")
     parser.add_argument("--weights", type=Path, help="card (default: the released one)")
+    parser.add_argument(
+        "--policy", type=Path, help="put this policy beside the experts that are there, and end"
+    )
     parser.add_argument("--tasks", type=int, default=4000, help="logged, over both folds")
     parser.add_argument("--workers", type=int, default=2, help="processes that draw pictures")
     parser.add_argument("--threads", type=int, default=1, help="of torch")
     return parser.parse_args(argv)
+
+
+def _attach(policy: Path, card_path: Path) -> None:
+    """The experts of a card, with a policy that scripts/train_policy.py made for them."""
+    path = experts_path(card_path)
+    found = load_released(path, load_card(card_path).sha256, load_reader_card(READER).sha256)
+    about = {k: v for k, v in found.about.items() if k not in Released.OWN}
+    Released(
+        found.statistics, found.words, found.combination, Policy.load(policy), found.surely, about
+    ).save(path)
+    print(f"experts, with the policy: {path}")
 
 
 def _train(args: argparse.Namespace) -> None:

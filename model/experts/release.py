@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
@@ -39,6 +39,9 @@ class Released:
         surely: by ``conformal.bucket_of``.
         about: ``weights`` and ``reader`` (SHA-256 of each), ``alpha``, ``git_revision``, figures.
     """
+
+    OWN: ClassVar[tuple[str, ...]] = ("options", "surely", "policy", "sha256")
+    """What :meth:`save` adds to ``about``."""
 
     def __init__(
         self,

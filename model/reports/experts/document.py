@@ -20,7 +20,8 @@ def fragment(result: Mapping[str, Any]) -> str:
         [
             f"{about['pictures']} pictures that nothing was trained on, {about['standins']} of "
             f"them stand-ins; {about['episodes']} tasks of each sort and size, "
-            f"seed {about['seed']}. Weights `{about['weights'][:12]}`, experts `{about['experts'][:12]}`, reader "
+            f"seed {about['seed']}. Weights `{about['weights'][:12]}`, experts "
+            f"`{about['experts'][:12]}`, reader "
             f"`{about['reader'][:12]}`. Alone, an expert that abstains says even odds. 95 % "
             "intervals: bootstrap over pictures, or over tasks.",
             "### Before the first example",
