@@ -55,6 +55,7 @@ from model.training.views import open_views
 from model.weights import find_card, load_card, load_weights, restore
 
 ALPHA = 0.05
+HIDDEN = 256
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -140,15 +141,16 @@ def _train(args: argparse.Namespace) -> None:
         ("statistics", signals.statistics, ",".join(STATISTICS)),
         ("words", signals.words, reader),
     ):
-        mark = digest(marks.views, made_by)
+        mark = digest(marks.views, made_by, HIDDEN)
         with _bar(name) as tell:
             fitted[name] = train_signal_expert(
                 torch.from_numpy(values),
                 labels,
-                replace(config.learner_stage, components=4, steps=400),
+                replace(config.learner_stage, components=4, steps=400, zero_shot_penalty=10.0),
                 config.seed,
                 work / f"{name}-{mark[:12]}",
                 mark,
+                HIDDEN,
                 tell,
             )
     # The visual learner's folds: its own stage, which is done, hands them out again.

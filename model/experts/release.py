@@ -67,7 +67,8 @@ class Released:
             expert: SignalExpert = getattr(self, name)
             tensors |= {f"{name}.{key}": value for key, value in expert.state_dict().items()}
             options[name] = {
-                "dim": expert.dim,
+                "signals": expert.signals,
+                "hidden": expert.hidden,
                 "components": expert.learner.components,
                 "doubt": expert.learner.doubt,
             }

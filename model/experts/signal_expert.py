@@ -1,12 +1,16 @@
 """An expert over a few dozen numbers of a picture, adapted by the few-shot learner of all of them.
 
 What the encoder's embedding is for the visual head, these numbers are for the others: brought to
-one scale, turned, of unit length, and then the same closed-form learner with priors of its own
+one scale, joined by random features of them (rectified projections: what a head that is linear can
+then tell apart is not; Rahimi and Recht 2008, "Weighted sums of random kitchen sinks"), turned, of
+unit length, and then the same closed-form learner with priors of its own
 (``model.learners.blended_prior``). So a category can turn an expert around: "NO PHOTO" is a poster
 shop's product, and flat tiles are a paint shop's.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from jaxtyping import Float
@@ -18,34 +22,48 @@ from model.learners.blended_prior import BlendedPrior
 
 # Standard deviations beyond which a number says no more: one odd size must not hide all the rest.
 _MOST = 4.0
+_SEED = 20261123
 
 
 class SignalExpert(nn.Module):
     """Signals to embeddings, and the learner over them.
 
     Args:
-        dim: d, how many numbers a signal has; the embedding has as many.
+        signals: s, how many numbers a signal has.
         components: of the learner's prior.
         doubt: of the learner's prior; see ``BlendedPrior``.
+        hidden: h, how many random features stand beside the numbers.
 
     Attributes:
-        mean, deviation: shape (d,): what brings the signal's numbers to one scale.
+        dim: d = s + h, width of the embedding.
+        mean, deviation: shape (s,): what brings the signal's numbers to one scale.
+        directions, offsets: shapes (s, h) and (h,): of the random features, drawn once for all.
         projection: after that; made by meta-training.
         learner: trained in place by ``model.training.learner_stage``.
     """
 
     mean: Tensor
     deviation: Tensor
+    directions: Tensor
+    offsets: Tensor
 
-    def __init__(self, dim: int, components: int = 4, doubt: float = 0.0) -> None:
+    def __init__(
+        self, signals: int, components: int = 4, doubt: float = 0.0, hidden: int = 0
+    ) -> None:
         super().__init__()
-        self.dim = dim
-        self.register_buffer("mean", torch.zeros(dim))
-        self.register_buffer("deviation", torch.ones(dim))
-        self.projection: nn.Module = nn.Linear(dim, dim)
-        self.learner = BlendedPrior(dim, components, doubt=doubt)
+        self.signals = signals
+        self.hidden = hidden
+        self.dim = signals + hidden
+        self.register_buffer("mean", torch.zeros(signals))
+        self.register_buffer("deviation", torch.ones(signals))
+        drawn = torch.Generator().manual_seed(_SEED)
+        directions = torch.randn(signals, hidden, generator=drawn) / math.sqrt(signals)
+        self.register_buffer("directions", directions)
+        self.register_buffer("offsets", torch.randn(hidden, generator=drawn) / 2)
+        self.projection: nn.Module = nn.Linear(self.dim, self.dim)
+        self.learner = BlendedPrior(self.dim, components, doubt=doubt)
 
-    def standardise(self, signals: Float[Tensor, "n d"]) -> None:
+    def standardise(self, signals: Float[Tensor, "n s"]) -> None:
         """Take mean and deviation from these signals; what does not vary counts for nothing.
 
         Raises:
@@ -57,10 +75,15 @@ class SignalExpert(nn.Module):
         spread = signals.std(0)
         self.deviation.copy_(torch.where(spread > 1e-6, spread, torch.inf))
 
-    def scaled(self, signals: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-        """One scale, bounded, unit length: what the projection is trained on."""
+    def scaled(self, signals: Float[Tensor, "n s"]) -> Float[Tensor, "n d"]:
+        """One scale, bounded, with the random features, of unit length: what the projection is
+        trained on."""
         bounded = ((signals - self.mean) / self.deviation).clamp(-_MOST, _MOST)
-        return functional.normalize(bounded, dim=1)
+        plain = bounded / math.sqrt(self.signals)
+        if self.hidden:
+            features = functional.relu(bounded @ self.directions + self.offsets)
+            plain = torch.cat([plain, features * math.sqrt(2 / self.hidden)], dim=1)
+        return functional.normalize(plain, dim=1)
 
     def embed_pooled(self, pooled: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         """Scaled signals to embeddings of unit length."""
@@ -68,14 +91,14 @@ class SignalExpert(nn.Module):
         return functional.normalize(projected, dim=1)
 
     @torch.no_grad()
-    def embed(self, signals: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+    def embed(self, signals: Float[Tensor, "n s"]) -> Float[Tensor, "n d"]:
         """Signals to embeddings of unit length.
 
         Raises:
             SupportError: signals of another width.
         """
-        if signals.ndim != 2 or signals.shape[1] != self.dim:
+        if signals.ndim != 2 or signals.shape[1] != self.signals:
             raise SupportError(
-                f"signals must have shape (n, {self.dim}), got {tuple(signals.shape)}"
+                f"signals must have shape (n, {self.signals}), got {tuple(signals.shape)}"
             )
         return self.embed_pooled(self.scaled(signals.float()))

@@ -52,13 +52,17 @@ def train_signal_expert(
     seed: int,
     folder: Path,
     fingerprint: str,
+    hidden: int = 0,
     progress: Callable[[int, int, str], None] = lambda step, total, text: None,
 ) -> Fitted:
-    """Meta-train one expert on its signals (n, d), all of training pictures."""
+    """Meta-train one expert on its signals (n, s), all of training pictures.
+
+    Args:
+        hidden: random features beside the signal's numbers.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    dim = signals.shape[1]
     torch.manual_seed(seed)
-    expert = SignalExpert(dim, config.components)
+    expert = SignalExpert(signals.shape[1], config.components, hidden=hidden)
     torch.nn.init.normal_(expert.learner.mean, std=0.05)
     expert.standardise(signals)
     fits = LearnerStage(
@@ -67,7 +71,7 @@ def train_signal_expert(
         features=expert.scaled(signals),
         labels=labels,
         # No task bends the rotation: a few dozen numbers are known by name.
-        config=replace(config, fixed_dim=dim),
+        config=replace(config, fixed_dim=expert.dim),
         seed=seed,
         folder=folder,
         fingerprint=fingerprint,
@@ -76,7 +80,7 @@ def train_signal_expert(
     ).run()
     folds = []
     for fit in fits:
-        fold = SignalExpert(dim, config.components)
+        fold = SignalExpert(expert.signals, config.components, hidden=hidden)
         fold.mean.copy_(expert.mean)
         fold.deviation.copy_(expert.deviation)
         fold.projection = fit.projection.cpu()

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 
+from model.experts.signal_expert import SignalExpert
 from model.metalearner.conformal import ONE_SIDED
 from model.metalearner.context import CONTEXT
 from model.metrics import auroc
@@ -56,7 +58,7 @@ def views(rng: np.random.Generator) -> tuple[torch.Tensor, list[ViewLabel]]:
 
 def test_an_expert_learns_what_tells_stand_ins_apart(tmp_path: Path) -> None:
     signals, labels = views(np.random.default_rng(0))
-    fitted = train_signal_expert(signals, labels, CONFIG, 5, tmp_path, "f" * 64)
+    fitted = train_signal_expert(signals, labels, CONFIG, 5, tmp_path, "f" * 64, hidden=16)
     assert len(fitted.folds) == 2
     fresh, truth = views(np.random.default_rng(1))
     y = np.array([label.is_standin for label in truth])
@@ -65,7 +67,7 @@ def test_an_expert_learns_what_tells_stand_ins_apart(tmp_path: Path) -> None:
         base = expert.learner.adapt(x[:0], torch.zeros(0, dtype=torch.bool))
         said = expert.learner.score(base, x).numpy()
         assert auroc(said, y) > 0.93
-    again = train_signal_expert(signals, labels, CONFIG, 5, tmp_path, "f" * 64)
+    again = train_signal_expert(signals, labels, CONFIG, 5, tmp_path, "f" * 64, hidden=16)
     for key, value in fitted.whole.state_dict().items():
         assert torch.equal(value, again.whole.state_dict()[key]), key
 
@@ -141,3 +143,20 @@ def test_logged_tasks_are_the_same_for_the_same_seed() -> None:
     one, same, other = (draw_logged_tasks(labels, 20, seed, queries=5) for seed in (1, 1, 2))
     assert all(np.array_equal(a.support, b.support) for a, b in zip(one, same, strict=True))
     assert any(not np.array_equal(a.query, b.query) for a, b in zip(one, other, strict=True))
+
+
+def test_random_features_let_a_linear_head_tell_inside_from_outside() -> None:
+    """Stand-ins lie within a ball, goods outside: no plane parts them."""
+    rng = np.random.default_rng(6)
+    x = torch.tensor(rng.normal(size=(800, 4)), dtype=torch.float32)
+    y = (x.square().sum(1) < 3.36).numpy()  # the median of chi-square with four degrees
+    found = []
+    for hidden in (0, 128):
+        expert = SignalExpert(4, 2, hidden=hidden)
+        expert.standardise(x)
+        features = expert.scaled(x).numpy()
+        torch.testing.assert_close(expert.scaled(x).norm(dim=1), torch.ones(800), atol=1e-5, rtol=0)
+        head = LogisticRegression(C=1000, max_iter=2000).fit(features[:400], y[:400])
+        found.append(auroc(head.decision_function(features[400:]), y[400:]))
+    assert found[0] < 0.65
+    assert found[1] > 0.9
