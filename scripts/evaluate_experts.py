@@ -32,6 +32,7 @@ from model.reports.experts.material import held_out, see_all, traits_of
 from model.reports.experts.measuring import (
     TOP,
     answers_of,
+    by_kind,
     few_shot,
     logged,
     unnamed,
@@ -114,6 +115,7 @@ def _measure(args: argparse.Namespace) -> None:
             "calibration_tasks": about["tasks"],
         },
         "zero_shot": zero_shot(log, answers_of(log, experts.combination, True), rng),
+        "kinds": by_kind(log, answers_of(log, experts.combination)),
         "few_shot": [],
         "one_sided": [],
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from model.experts import EXPERTS
@@ -26,6 +26,9 @@ def fragment(result: Mapping[str, Any]) -> str:
             "intervals: bootstrap over pictures, or over tasks.",
             "### Before the first example",
             _zero_shot(result["zero_shot"], (*EXPERTS, TOP)),
+            "The same, by kind: the share of stand-ins found, and of hard products that raise an "
+            "alarm, at each answer's own threshold of 1 % false alarms.",
+            _kinds(result["kinds"]),
             "### By examples of each label",
             *(_few_shot(result, sort) for sort in ("ordinary", "turning")),
             "![Log loss, calibration error and recall of the experts and of all together, by "
@@ -61,6 +64,19 @@ def _zero_shot(found: Mapping[str, Any], names: tuple[str, ...]) -> str:
             f"{row['log_loss']:.3f}",
         ]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _kinds(rows: Sequence[Mapping[str, Any]]) -> str:
+    lines = [
+        "| | kind | pictures | visual | together | mean probability |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {row['sort']} | {row['kind']} | {row['pictures']} | {row['visual']:.2f} | "
+            f"{row[TOP]:.2f} | {row['mean_probability']:.2f} |"
+        )
     return "\n".join(lines)
 
 

@@ -17,7 +17,13 @@ from model.experts.sameness import Sameness
 from model.intervals import Interval, bootstrap_ranking, difference_interval, mean_interval
 from model.metalearner.combination import Combination
 from model.metalearner.conformal import bucket_of
-from model.metrics import auroc, auroc_of, average_precision_of, recall_at_false_alarms_of
+from model.metrics import (
+    auroc,
+    auroc_of,
+    average_precision_of,
+    recall_at_false_alarms_of,
+    threshold_at_false_alarms,
+)
 from model.policy.log import Log
 from model.training.expert_log import Pool, ask_everyone
 
@@ -67,6 +73,23 @@ def zero_shot(log: Log, answers: Answers, rng: np.random.Generator) -> dict[str,
         if name in EXPERTS:
             found[name]["answered"] = float(log.answered[:, EXPERTS.index(name)].mean())
     return found
+
+
+def by_kind(log: Log, answers: Answers) -> list[dict[str, Any]]:
+    """Each kind of stand-in and each hard tag of products: how many, the share that is above the
+    threshold of 1 % false alarms, by the visual head alone and by all together, and the mean
+    probability that all together give."""
+    rows = []
+    for sort, among in (("stand-in", log.label), ("product", ~log.label)):
+        for kind in sorted(set(log.kind[among].tolist()) - {""}):
+            mine = among & (log.kind == kind)
+            row: dict[str, Any] = {"sort": sort, "kind": kind, "pictures": int(mine.sum())}
+            for name in ("visual", TOP):
+                threshold = threshold_at_false_alarms(answers[name], log.label, 0.01)
+                row[name] = float((answers[name][mine] >= threshold).mean())
+            row["mean_probability"] = float(sigmoid(answers[TOP][mine]).mean())
+            rows.append(row)
+    return rows
 
 
 def few_shot(log: Log, answers: Answers, rng: np.random.Generator) -> dict[str, Any]:
