@@ -12,7 +12,16 @@ from model import Model
 from service import middleware, openapi, problems
 from service.dependencies import refuse_unknown_query
 from service.metrics import Metrics
-from service.routes import categories, documentation, examples, feedback, health, score, versions
+from service.routes import (
+    categories,
+    documentation,
+    examples,
+    explain,
+    feedback,
+    health,
+    score,
+    versions,
+)
 from service.routes import model as model_route
 from service.runtime import Runtime
 from service.settings import Settings
@@ -65,7 +74,7 @@ def create_app(
     app.state.runtime = runtime
     problems.install(app)
     checked = [Depends(refuse_unknown_query)]
-    for routes in (model_route, categories, examples, versions, score, feedback):
+    for routes in (model_route, categories, examples, versions, score, explain, feedback):
         app.include_router(routes.router, dependencies=checked)
     app.include_router(health.router)
     app.include_router(documentation.router)

@@ -26,6 +26,7 @@ OPERATIONS = {
     "GET /v1/categories/{category}/versions",
     "POST /v1/categories/{category}/versions/{n}/activate",
     "POST /v1/score",
+    "POST /v1/explain",
     "POST /v1/feedback",
 }
 

@@ -1,0 +1,144 @@
+"""Explanations: what scoring would answer about one picture, and which region mattered.
+
+For people, one picture at a time: where scoring computes in batches, this has one thread beside
+it, so that no number of curious visitors takes more than one core from the scores.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from model import Model, PictureError, images
+from model.ensemble import Question
+from model.explanation import Explanation, explain, overlay
+from model.teacher.candidates import answer
+from service.batching import Embedder
+from service.errors import OtherWeights, Overloaded
+from service.knowledge import Category, Knowledge
+from service.pictures import Embedded, Named, Wish
+from service.scoring import LEAST, THRESHOLD, UNSURE_BAND, Item, decide
+from service.store import ActiveHead, Decision, ExampleMatrix, NotFound, Store
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One answer, and the picture that says why.
+
+    Attributes:
+        picture: a WebP file.
+    """
+
+    category: str
+    version: int
+    probability: float
+    decision: Decision
+    threshold: float
+    explanation: Explanation = field(repr=False)
+    picture: bytes = field(repr=False)
+
+
+class Explainer:
+    """Explains answers of one model from one store. Changes nothing, and keeps no score.
+
+    Build it on the event loop that uses it.
+
+    Args:
+        most: pictures that may wait to be explained.
+    """
+
+    def __init__(
+        self, model: Model, store: Store, embedder: Embedder, limits: images.Limits, most: int
+    ) -> None:
+        self._model = model
+        self._knowledge = Knowledge(model.ensemble)
+        self._store = store
+        self._embedder = embedder
+        self._limits = limits
+        self._most = most
+        self._waiting = 0
+        self._thread = ThreadPoolExecutor(1, "explain", torch.set_num_threads, (1,))
+
+    async def explain(self, tenant: str, item: Item) -> Explained:
+        """Answer for one picture as a score would, and say why.
+
+        Raises:
+            PictureError: it cannot be read, or is too large.
+            OtherWeights: the category learned under other weights.
+            Overloaded: too many pictures are waiting.
+            StoreUnavailable: the head cannot be read.
+        """
+        (named,) = await self._embedder.name([item.source])
+        if isinstance(named, PictureError):
+            raise named
+        head = (await self._store.heads(tenant, [item.category]))[item.category]
+        if head.state is not None and head.model_sha256 != self._model.card.sha256:
+            raise OtherWeights(
+                f"category {item.category!r} learned under other weights than those that are "
+                "loaded; upload its examples again, or delete it"
+            )
+        examples = await self._examples(tenant, head)
+        category = await asyncio.to_thread(self._knowledge.category, head, examples)
+        (picture,) = await self._embedder.embed([named], [Wish(category.known)])
+        if isinstance(picture, PictureError):
+            raise picture
+        if self._waiting >= self._most:
+            raise Overloaded(
+                f"{self._waiting} explanations are waiting, and {self._most} may wait",
+                retry_after=5,
+            )
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._thread, self._explain, head, category, named, picture
+            )
+        finally:
+            self._waiting -= 1
+
+    async def _examples(self, tenant: str, head: ActiveHead) -> ExampleMatrix:
+        if head.placeholder_count + head.real_count:
+            try:
+                return await self._store.nearest(tenant, head.category, head.version)
+            except NotFound:
+                pass  # deleted since its head was read
+        return ExampleMatrix((), (), np.zeros((0, 0), np.float32))
+
+    def _explain(
+        self, head: ActiveHead, category: Category, named: Named, seen: Embedded
+    ) -> Explained:
+        ensemble = self._model.ensemble
+        with torch.inference_mode():
+            answers = answer(
+                ensemble,
+                seen.signals,
+                [category.known],
+                [category.lessons],
+                [category.online],
+                [Question(0, 0)],
+            )
+        probability = min(max(round(float(answers.probability[0]), 6), LEAST), 1 - LEAST)
+        threshold = THRESHOLD if head.threshold is None else head.threshold
+        # Embeddings are kept, pixels are not.
+        pixels = images.decode(named.data, ensemble.image_size, self._limits).pixels
+        why = explain(ensemble, category.known, pixels, seen.width, seen.height, seen.signals)
+        return Explained(
+            category=head.category,
+            version=head.version,
+            probability=probability,
+            decision=decide(probability, threshold, self._band(head, category)),
+            threshold=threshold,
+            explanation=why,
+            picture=overlay(why, pixels),
+        )
+
+    def _band(self, head: ActiveHead, category: Category) -> float:
+        if head.unsure_band is not None:
+            return head.unsure_band
+        if head.threshold is not None:
+            return UNSURE_BAND
+        state = category.known.state
+        return 0.5 - self._model.ensemble.unsure_below(state.placeholder, state.real)
