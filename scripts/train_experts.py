@@ -27,6 +27,7 @@ from tqdm import tqdm
 from model.data import load_manifest
 from model.encoder import EncoderNet
 from model.errors import EpisodeError, ManifestError, StandinError
+from model.experts.panel import words_of
 from model.experts.release import Released, experts_path, load_released
 from model.experts.sameness import Sameness
 from model.experts.signals import Signals
@@ -139,9 +140,9 @@ def _train(args: argparse.Namespace) -> None:
     fitted: dict[str, Fitted] = {}
     for name, values, made_by in (
         ("statistics", signals.statistics, ",".join(STATISTICS)),
-        ("words", signals.words, reader),
+        ("words", words_of(signals), reader),
     ):
-        mark = digest(marks.views, made_by, HIDDEN)
+        mark = digest(marks.views, made_by, HIDDEN, values.shape[1])
         with _bar(name) as tell:
             fitted[name] = train_signal_expert(
                 torch.from_numpy(values),

@@ -17,6 +17,15 @@ from model.experts.signals import Signals
 from model.learners.base import Learner
 from model.metalearner.context import ADAPTED, describe
 
+LETTERING = 4.0
+"""Log odds of lettering that weigh as much as the whole of what was read."""
+
+
+def words_of(signals: Signals) -> NDArray[np.float32]:
+    """What the expert for words learns from, (n, w + 1): what was read, and whether there was
+    anything to read."""
+    return np.concatenate([signals.words, signals.lettering[:, None] / LETTERING], axis=1)
+
 
 class Panel(nn.Module):
     """The experts that adapt through a few-shot learner: statistics, words and the visual head.
@@ -44,9 +53,10 @@ class Panel(nn.Module):
         }
 
     def sees(self, signals: Signals) -> dict[str, tuple[Tensor, Tensor]]:
-        """Of each expert the embeddings (n, d_e), and which pictures it has something to say of.
+        """Of each expert the embeddings (n, d_e), and which pictures it has seen.
 
-        The reader has nothing to say where there is no lettering.
+        That there is no lettering is evidence, too: blank tiles and silhouettes have none, and
+        few goods have as much of it as a notice.
         """
         return {
             "statistics": (
@@ -54,8 +64,8 @@ class Panel(nn.Module):
                 torch.from_numpy(signals.looked),
             ),
             "words": (
-                self.words.embed(torch.from_numpy(signals.words)),
-                torch.from_numpy(signals.read & (signals.lettering > 0)),
+                self.words.embed(torch.from_numpy(words_of(signals))),
+                torch.from_numpy(signals.read),
             ),
             "visual": (torch.from_numpy(signals.visual), torch.from_numpy(signals.embedded)),
         }

@@ -39,7 +39,7 @@ def random_experts(seed: int, learner: BlendedPrior, policy: bool) -> Experts:
     """Experts that have learned nothing, but each something else."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        small = [SignalExpert(len(STATISTICS), 2), SignalExpert(SIGNAL, 2, hidden=8)]
+        small = [SignalExpert(len(STATISTICS), 2), SignalExpert(SIGNAL + 1, 2, hidden=8)]
         for expert in small:
             torch.nn.init.normal_(expert.learner.mean, std=0.5)
             expert.learner.set_zero_shot(torch.randn(expert.dim + 1))
