@@ -46,6 +46,7 @@ from model.training.expert_stage import (
     panel_of,
     train_combination,
     train_signal_expert,
+    unnamed_category,
 )
 from model.training.expert_views import ExpertViews, build_expert_views, choose_views
 from model.training.learner_stage import Fit, LearnerStage
@@ -267,6 +268,7 @@ def _log(
         fitted["statistics"].folds[fold], fitted["words"].folds[fold], fit.learner.eval()
     )
     tasks = draw_logged_tasks([labels[i] for i in own.tolist()], count, seed + fold)
+    tasks.append(unnamed_category([labels[i] for i in own.tolist()]))
     return ask_everyone(panel, Sameness(), pool, tasks, lambda done: tell(done, len(tasks), ""))
 
 

@@ -34,6 +34,7 @@ from model.training.sources import ViewLabel
 # Share of tasks that no expert's absence disturbs; in the others each is left out by chance.
 _WHOLE = 0.4
 _ABSENT = 0.35
+_CATALOGUE = 60  # pictures; a task of more is a whole catalogue's
 _RARE = 0.1  # of stand-ins among a catalogue's pictures, where no example says otherwise
 
 
@@ -103,18 +104,52 @@ def draw_logged_tasks(
     return draw_tasks(sampler, count, np.random.default_rng([seed, 4]), most_shots=20)
 
 
+def unnamed_category(labels: Sequence[ViewLabel]) -> Episode:
+    """One task without examples over every real picture of which a category has no need to say
+    what it is: a catalogue on its first day, where a picture counts, not a category."""
+    asked = [i for i, v in enumerate(labels) if v.is_decided and not v.drawn]
+    asked = asked or [i for i, v in enumerate(labels) if v.is_decided]
+    nothing = np.zeros(0, np.int64)
+    return Episode(
+        support=nothing,
+        support_is_placeholder=nothing.astype(np.bool_),
+        query=np.array(asked, dtype=np.int64),
+        query_is_placeholder=np.array([labels[i].is_standin for i in asked], dtype=np.bool_),
+        sort="ordinary",
+        subject="",
+    )
+
+
 def row_weights(log: Log) -> NDArray[np.float32]:
-    """Weight (n,) of each row of a log: tasks weigh the same, and in a task both labels do; where
-    it has no examples, stand-ins are as rare as in a catalogue."""
+    """Weight (n,) of each row of a log.
+
+    Tasks weigh the same, and in a task both labels do. Without examples stand-ins are as rare as in
+    a catalogue, and the whole catalogue (:func:`unnamed_category`) weighs as much as all small
+    tasks of that kind, which weigh half.
+    """
     weight = np.zeros(len(log), np.float32)
-    order = np.argsort(log.episode, kind="stable")
-    for rows in np.split(order, np.flatnonzero(np.diff(log.episode[order])) + 1):
-        share = _RARE if not log.shots[rows[0]].any() else 0.5
+    tasks = tasks_of(log)
+    unnamed = [rows for rows in tasks if not log.shots[rows[0]].any()]
+    largest = max((len(rows) for rows in unnamed), default=0)
+    whole = [len(rows) > _CATALOGUE and len(rows) > largest / 2 for rows in unnamed]
+    for rows in tasks:
+        first = not log.shots[rows[0]].any()
+        mass = 1.0
+        if first and any(whole):
+            big = len(rows) > _CATALOGUE and len(rows) > largest / 2
+            mass = 0.5 * (len(unnamed) / sum(whole) if big else 1.0)
+        share = _RARE if first else 0.5
         for label, part in ((True, share), (False, 1 - share)):
             mine = rows[log.label[rows] == label]
             if len(mine):
-                weight[mine] = part / len(mine)
+                weight[mine] = mass * part / len(mine)
     return weight
+
+
+def tasks_of(log: Log) -> list[NDArray[np.int64]]:
+    """Rows of each episode."""
+    order = np.argsort(log.episode, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(log.episode[order])) + 1)
 
 
 def train_combination(
@@ -160,8 +195,7 @@ def fit_unsure(log: Log, combination: Combination, alpha: float) -> tuple[float,
     p = torch.sigmoid(said).numpy()
     truth = np.where(log.label, p, 1 - p).astype(np.float32)
     losses: list[list[NDArray[np.float32]]] = [[] for _ in range(ONE_SIDED + 1)]
-    order = np.argsort(log.episode, kind="stable")
-    for rows in np.split(order, np.flatnonzero(np.diff(log.episode[order])) + 1):
+    for rows in tasks_of(log):
         placeholder, real = log.shots[rows[0]].tolist()
         losses[bucket_of(placeholder, real)].append(truth[rows])
     return tuple(control(tasks, alpha) for tasks in losses)
