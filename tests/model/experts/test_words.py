@@ -155,14 +155,14 @@ def test_the_release_is_small() -> None:
 def test_the_release_tells_notices_from_ordinary_words() -> None:
     """Fresh drawings in a face it was never trained on; what it never learned ranks by chance."""
     scores, is_notice, _ = drawn_scores(load_reader(), builtin_resources(), 5, "seen", 300)
-    assert auroc(scores.astype(float), is_notice) > 0.62
+    assert auroc(scores.astype(float), is_notice) > 0.66
     chance, _, _ = drawn_scores(untrained(), builtin_resources(), 5, "seen", 300)
     assert abs(auroc(chance.astype(float), is_notice) - 0.5) < 0.1
 
 
 def test_the_release_tells_phrases_that_it_never_saw() -> None:
     scores, is_notice, _ = drawn_scores(load_reader(), builtin_resources(), 5, "phrase", 300)
-    assert auroc(scores.astype(float), is_notice) > 0.55
+    assert auroc(scores.astype(float), is_notice) > 0.58
 
 
 def test_the_release_knows_where_there_is_no_lettering() -> None:
