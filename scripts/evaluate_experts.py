@@ -37,6 +37,7 @@ from model.reports.experts.measuring import (
     logged,
     unnamed,
     unsure,
+    with_policy,
     zero_shot,
 )
 from model.weights import find_card
@@ -118,7 +119,10 @@ def _measure(args: argparse.Namespace) -> None:
         "kinds": by_kind(log, answers_of(log, experts.combination)),
         "few_shot": [],
         "one_sided": [],
+        "policy": [],
     }
+    if experts.policy is not None:
+        result["policy"].append({"title": "no examples", **with_policy(experts, log)})
     conditions = [(sort, Shots(k, k)) for sort in SORTS for k in SHOTS]
     conditions += [("ordinary", shots) for shots in ONE_SIDED]
     bar = tqdm(total=len(conditions) * args.episodes, desc="tasks", smoothing=0.05)
@@ -134,6 +138,9 @@ def _measure(args: argparse.Namespace) -> None:
             args.seed,
             lambda done, first=number * args.episodes: bar.update(first + done - bar.n),  # type: ignore[misc]
         )
+        if experts.policy is not None:
+            title = f"{sort}, {shots.placeholder} and {shots.real}"
+            result["policy"].append({"title": title, **with_policy(experts, log)})
         answers = answers_of(log, experts.combination, True)
         found: dict[str, Any] = {
             "sort": sort,

@@ -36,6 +36,11 @@ def fragment(result: Mapping[str, Any]) -> str:
             "### Without one of them",
             "The same top level, one expert not asked; log loss, lower is better.",
             _ablation(result),
+            "### With the policy",
+            "What the released policy asks on the same pictures ([policy.md](policy.md) says how "
+            "it was learned, and measures it on the log). Milliseconds on one core as the policy "
+            "counts them; ranking over all queries at one threshold.",
+            _policy(result),
             "### Unsure",
             f"A label is excluded where its probability is under a bound that was fitted to "
             f"{about['calibration_tasks']} tasks of left-out training categories, so that a new "
@@ -117,6 +122,30 @@ def _ablation(result: Mapping[str, Any]) -> str:
         figures = tasks["figures"]
         cells = " | ".join(f"{figures[name]['log_loss']['estimate']:.3f}" for name in names)
         lines.append(f"| {tasks['sort']}, {tasks['shots']} of each | {cells} |")
+    return "\n".join(lines)
+
+
+def _policy(result: Mapping[str, Any]) -> str:
+    lines = [
+        "| tasks | asked: words | asked: visual | ms | of everybody's | AUROC, everybody's | "
+        "recall at 1 %, everybody's | recall at 0.1 %, everybody's | log loss, everybody's |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in result["policy"]:
+        ours, all_ = row["policy"], row["everybody"]
+        pairs = " | ".join(
+            f"{ours[name]:.{digits}f}, {all_[name]:.{digits}f}"
+            for name, digits in (
+                ("auroc", 4),
+                ("recall_at_0.01", 3),
+                ("recall_at_0.001", 3),
+                ("log_loss", 3),
+            )
+        )
+        lines.append(
+            f"| {row['title']} | {row['asked']['words']:.0%} | {row['asked']['visual']:.0%} | "
+            f"{row['milliseconds']:.1f} | {row['of_everybody']:.0%} | {pairs} |"
+        )
     return "\n".join(lines)
 
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from model.calibration import bin_edges, bin_sums, pooled_calibration_error, reliability_of, sigmoid
+from model.ensemble import Experts
 from model.episodes import Episode, EpisodeSampler, Shots, Sort, Traits
 from model.experts import EXPERTS
 from model.experts.panel import Panel
@@ -17,14 +18,17 @@ from model.experts.sameness import Sameness
 from model.intervals import Interval, bootstrap_ranking, difference_interval, mean_interval
 from model.metalearner.combination import Combination
 from model.metalearner.conformal import bucket_of
+from model.metalearner.context import record
 from model.metrics import (
     auroc,
     auroc_of,
     average_precision_of,
     recall_at_false_alarms_of,
+    tally,
     threshold_at_false_alarms,
 )
 from model.policy.log import Log
+from model.policy.mdp import context_bucket
 from model.training.expert_log import Pool, ask_everyone
 
 TOP = "together"
@@ -136,6 +140,44 @@ def unsure(log: Log, z: NDArray[np.float64], surely: Sequence[float]) -> dict[st
         "wrong_of_the_others": float(wrong.sum() / max(1, (~open_).sum())),
         "wrong_of_all": float((truth < 0.5).mean()),
     }
+
+
+def with_policy(experts: Experts, log: Log) -> dict[str, Any]:
+    """What the released policy saves and what it costs: the share of pictures that each expert is
+    asked about, milliseconds on one core as the policy counts them, ranking and log loss, beside
+    everybody's."""
+    assert experts.policy is not None  # the caller has looked
+    z, spoke = torch.from_numpy(log.logits), torch.from_numpy(log.answered)
+    context = torch.from_numpy(log.context)
+    asked = np.zeros(log.answered.shape, np.bool_)
+    asked[:, [EXPERTS.index("statistics"), EXPERTS.index("sameness")]] = True
+    bucket = context_bucket(log.shots, record(log.context))
+    going = np.arange(len(log))
+    while len(going):
+        with torch.no_grad():
+            so_far = experts.combination(
+                z[going], spoke[going] & torch.from_numpy(asked[going]), context[going]
+            )
+        action = experts.policy.next_expert(asked[going], so_far.double().numpy(), bucket[going])
+        going, action = going[action < len(EXPERTS)], action[action < len(EXPERTS)]
+        asked[going, action] = True
+    costs = np.array(experts.policy.costs)
+    found: dict[str, Any] = {
+        "asked": {name: float(asked[:, i].mean()) for i, name in enumerate(EXPERTS)},
+        "milliseconds": float((asked @ costs).mean()),
+        "of_everybody": float((asked @ costs).mean() / costs.sum()),
+    }
+    for title, who in (("policy", asked), ("everybody", np.ones_like(asked))):
+        with torch.no_grad():
+            said = experts.combination(z, spoke & torch.from_numpy(who), context).double().numpy()
+        tally_ = tally(said, log.label)
+        found[title] = {
+            "auroc": float(auroc_of(tally_).item()),
+            "recall_at_0.01": float(recall_at_false_alarms_of(tally_, 0.01).item()),
+            "recall_at_0.001": float(recall_at_false_alarms_of(tally_, 0.001).item()),
+            "log_loss": float(_loss(said.clip(-_MOST, _MOST), log.label).mean()),
+        }
+    return found
 
 
 def logged(
