@@ -10,7 +10,6 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 
 from model import Model, PictureError, images
@@ -18,11 +17,12 @@ from model.ensemble import Question
 from model.explanation import Explanation, explain, overlay
 from model.teacher.candidates import answer
 from service.batching import Embedder
-from service.errors import OtherWeights, Overloaded
-from service.knowledge import Category, Knowledge
+from service.errors import Overloaded
+from service.knowledge import Category
+from service.lookup import Lookup, other_weights
 from service.pictures import Embedded, Named, Wish
-from service.scoring import LEAST, THRESHOLD, UNSURE_BAND, Item, decide
-from service.store import ActiveHead, Decision, ExampleMatrix, NotFound, Store
+from service.scoring import LEAST, THRESHOLD, Item, decide
+from service.store import ActiveHead, Decision
 
 
 @dataclass(frozen=True)
@@ -52,16 +52,19 @@ class Explainer:
     """
 
     def __init__(
-        self, model: Model, store: Store, embedder: Embedder, limits: images.Limits, most: int
+        self, model: Model, lookup: Lookup, embedder: Embedder, limits: images.Limits, most: int
     ) -> None:
         self._model = model
-        self._knowledge = Knowledge(model.ensemble)
-        self._store = store
+        self._lookup = lookup
         self._embedder = embedder
         self._limits = limits
         self._most = most
         self._waiting = 0
         self._thread = ThreadPoolExecutor(1, "explain", torch.set_num_threads, (1,))
+
+    def close(self) -> None:
+        """Finish the one that is being explained, and no other."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
 
     async def explain(self, tenant: str, item: Item) -> Explained:
         """Answer for one picture as a score would, and say why.
@@ -75,14 +78,11 @@ class Explainer:
         (named,) = await self._embedder.name([item.source])
         if isinstance(named, PictureError):
             raise named
-        head = (await self._store.heads(tenant, [item.category]))[item.category]
-        if head.state is not None and head.model_sha256 != self._model.card.sha256:
-            raise OtherWeights(
-                f"category {item.category!r} learned under other weights than those that are "
-                "loaded; upload its examples again, or delete it"
-            )
-        examples = await self._examples(tenant, head)
-        category = await asyncio.to_thread(self._knowledge.category, head, examples)
+        found = await self._lookup.find(tenant, [item.category])
+        category = found.categories.get(item.category)
+        if category is None:
+            raise other_weights(item.category)
+        head = found.heads[item.category]
         (picture,) = await self._embedder.embed([named], [Wish(category.known)])
         if isinstance(picture, PictureError):
             raise picture
@@ -98,14 +98,6 @@ class Explainer:
             )
         finally:
             self._waiting -= 1
-
-    async def _examples(self, tenant: str, head: ActiveHead) -> ExampleMatrix:
-        if head.placeholder_count + head.real_count:
-            try:
-                return await self._store.nearest(tenant, head.category, head.version)
-            except NotFound:
-                pass  # deleted since its head was read
-        return ExampleMatrix((), (), np.zeros((0, 0), np.float32))
 
     def _explain(
         self, head: ActiveHead, category: Category, named: Named, seen: Embedded
@@ -129,16 +121,8 @@ class Explainer:
             category=head.category,
             version=head.version,
             probability=probability,
-            decision=decide(probability, threshold, self._band(head, category)),
+            decision=decide(probability, threshold, self._lookup.band(head, category)),
             threshold=threshold,
             explanation=why,
             picture=overlay(why, pixels),
         )
-
-    def _band(self, head: ActiveHead, category: Category) -> float:
-        if head.unsure_band is not None:
-            return head.unsure_band
-        if head.threshold is not None:
-            return UNSURE_BAND
-        state = category.known.state
-        return 0.5 - self._model.ensemble.unsure_below(state.placeholder, state.real)

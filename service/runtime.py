@@ -14,8 +14,10 @@ from model import Model, StandinError, images
 from service.batching import Embedder, Plan
 from service.cores import cores
 from service.errors import NotReady
+from service.explaining import Explainer
 from service.knowledge import Knowledge
 from service.learning import Fitter
+from service.lookup import Lookup
 from service.metrics import Metrics
 from service.scoring import Scorer
 from service.settings import Settings
@@ -36,6 +38,7 @@ class Parts:
     embedder: Embedder
     scorer: Scorer
     fitter: Fitter
+    explainer: Explainer
 
 
 class Runtime:
@@ -103,6 +106,8 @@ class Runtime:
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        if self._parts is not None:
+            await asyncio.to_thread(self._parts.explainer.close)
         self._parts = None
         self.metrics.ready.set(0)
         if self._embedder is not None:
@@ -131,6 +136,7 @@ class Runtime:
         plan = plan_for(settings, loaded.encoder.device.type)
         self._embedder = embedder = Embedder(loaded.ensemble, plan, limits, self.metrics)
         knowledge = Knowledge(loaded.ensemble)
+        lookup = Lookup(loaded, knowledge, store)
         # The first pass allocates and picks kernels; no client should wait for that.
         await embedder.warm_up()
         self._parts = Parts(
@@ -138,8 +144,9 @@ class Runtime:
             loaded,
             store,
             embedder,
-            Scorer(loaded, knowledge, store, embedder),
+            Scorer(loaded, lookup, store, embedder),
             Fitter(loaded, knowledge, settings.quality_examples, self.metrics),
+            Explainer(loaded, lookup, embedder, limits, settings.queue_pictures),
         )
         self.metrics.ready.set(1)
         self.ready.set()

@@ -18,15 +18,14 @@ from model.experts import EXPERTS, ExpertName
 from model.experts.signals import Signals
 from model.teacher.candidates import answer
 from service.batching import Embedder
-from service.errors import OtherWeights
-from service.knowledge import Category, Knowledge
+from service.knowledge import Category
+from service.lookup import Lookup, other_weights
 from service.pictures import Embedded, Named, Source, Wish
 from service.store import (
     ActiveHead,
     Decision,
     ExampleMatrix,
     Label,
-    NotFound,
     ScoreRow,
     Store,
     new_ids,
@@ -34,9 +33,6 @@ from service.store import (
 
 THRESHOLD = 0.5
 """Of a category that has set none: the likelier of the two."""
-UNSURE_BAND = 0.0
-"""Half the width of the band around a threshold that somebody set; 0 is never unsure. Around the
-threshold of nobody's choice it follows from the guarantee (``model.metalearner.conformal``)."""
 # Equal pictures differ by rounding alone (another batch, another device), and a repeated JPEG
 # compression by more than this.
 SAME_PICTURE = 0.9999
@@ -108,11 +104,9 @@ class _Asked:
 class Scorer:
     """Answers scores for one model from one store."""
 
-    def __init__(
-        self, model: Model, knowledge: Knowledge, store: Store, embedder: Embedder
-    ) -> None:
+    def __init__(self, model: Model, lookup: Lookup, store: Store, embedder: Embedder) -> None:
         self._model = model
-        self._knowledge = knowledge
+        self._lookup = lookup
         self._store = store
         self._embedder = embedder
 
@@ -125,13 +119,8 @@ class Scorer:
         """
         named = await self._embedder.name([item.source for item in items])
         wanted = sorted({item.category for item in items})
-        heads = await self._store.heads(tenant, wanted)
-        usable = [name for name in wanted if self._belongs(heads[name])]
-        found = await asyncio.gather(*(self._examples(tenant, heads[name]) for name in usable))
-        examples = dict(zip(usable, found, strict=True))
-        categories = await asyncio.to_thread(
-            lambda: {n: self._knowledge.category(heads[n], examples[n]) for n in usable}
-        )
+        found = await self._lookup.find(tenant, wanted)
+        heads, examples, categories = found.heads, found.examples, found.categories
         carried = Counter(one.sha256 for one in named if isinstance(one, Named))
         wishes = [
             _wish(categories.get(i.category), n, carried) for i, n in zip(items, named, strict=True)
@@ -144,7 +133,7 @@ class Scorer:
             if isinstance(picture, PictureError):
                 answers[index] = Failure(item.id, picture)
             elif name not in categories:
-                answers[index] = Failure(item.id, _other_weights(name))
+                answers[index] = Failure(item.id, other_weights(name))
             else:
                 asked.append(
                     _Asked(index, item, picture, heads[name], examples[name], categories[name])
@@ -155,17 +144,6 @@ class Scorer:
             for one, score in zip(asked, scores, strict=True):
                 answers[one.index] = score
         return [answer for answer in answers if answer is not None]
-
-    def _belongs(self, head: ActiveHead) -> bool:
-        return head.state is None or head.model_sha256 == self._model.card.sha256
-
-    async def _examples(self, tenant: str, head: ActiveHead) -> ExampleMatrix:
-        if head.placeholder_count + head.real_count:
-            try:
-                return await self._store.nearest(tenant, head.category, head.version)
-            except NotFound:
-                pass  # deleted since its head was read: its evidence is gone with it
-        return ExampleMatrix((), (), np.zeros((0, 0), np.float32))
 
     def _compute(
         self, tenant: str, asked: Sequence[_Asked], carried: Mapping[str, int]
@@ -207,13 +185,7 @@ class Scorer:
         head = asked.head
         probability = min(max(round(raw, 6), LEAST), 1 - LEAST)
         threshold = THRESHOLD if head.threshold is None else head.threshold
-        if head.unsure_band is not None:
-            band = head.unsure_band
-        elif head.threshold is None:
-            state = asked.category.known.state
-            band = 0.5 - self._model.ensemble.unsure_below(state.placeholder, state.real)
-        else:
-            band = UNSURE_BAND
+        band = self._lookup.band(head, asked.category)
         nearest, same = _neighbours(asked.picture, asked.examples)
         weights = route.weights[row] / route.weights[row].sum().clamp_min(1e-9)
         experts = {
@@ -308,10 +280,3 @@ def _neighbours(
             similarity = min(max(float(cosine[best]), -1.0), 1.0)
             nearest[label] = Nearest(examples.ids[best], round(similarity, 4))
     return nearest, int((cosine > SAME_PICTURE).sum())
-
-
-def _other_weights(category: str) -> OtherWeights:
-    return OtherWeights(
-        f"category {category!r} learned under other weights than those that are loaded; upload "
-        "its examples again, or delete it"
-    )

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from model.images import Limits
 from service import problems
 from service.answers import written
 from service.bodies import media_type, read_json, read_multipart
 from service.dependencies import AllParts, Tenant, while_connected
 from service.errors import FetchingIsOff, FieldError, InvalidFields
-from service.explaining import Explainer
 from service.openapi import ALWAYS, WITH_BODY, answer, picture_body, refusals
 from service.routes.examples import PIXEL
 from service.schemas.base import CategoryName
@@ -66,19 +64,6 @@ def _answered() -> dict[str, Any]:
     return found
 
 
-async def the_explainer(request: Request, parts: AllParts) -> Explainer:
-    """One for the app, made when somebody first asks: most services are never asked."""
-    state = request.app.state
-    if not hasattr(state, "explainer"):
-        settings = parts.settings
-        limits = Limits(settings.max_picture_bytes, settings.max_picture_pixels)
-        state.explainer = Explainer(
-            parts.model, parts.store, parts.embedder, limits, settings.queue_pictures
-        )
-    found: Explainer = state.explainer
-    return found
-
-
 @router.post(
     "/explain",
     operation_id="explain",
@@ -103,7 +88,6 @@ async def explain(
     parts: AllParts,
     tenant: Tenant,
     request: Request,
-    explainer: Annotated[Explainer, Depends(the_explainer)],
     category: Annotated[
         CategoryName | None,
         Query(description="Of the picture; multipart needs it."),
@@ -115,7 +99,9 @@ async def explain(
     the answer is the picture alone.
     """
     item = await _read(request, category)
-    found = await while_connected(request, explainer.explain(tenant, item), parts.settings.deadline)
+    found = await while_connected(
+        request, parts.explainer.explain(tenant, item), parts.settings.deadline
+    )
     vary = {"Vary": "Accept"}
     if prefers_picture(", ".join(request.headers.getlist("accept"))):
         return Response(found.picture, media_type=WEBP, headers=vary)

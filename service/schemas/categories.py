@@ -8,7 +8,7 @@ from pydantic import Field
 
 from service import store
 from service.schemas.base import ExampleCounts, In, Out, Title
-from service.scoring import THRESHOLD, UNSURE_BAND
+from service.scoring import THRESHOLD
 
 
 class CategoryIn(In):
@@ -30,7 +30,7 @@ class CategoryIn(In):
         allow_inf_nan=False,
         strict=False,
         description="Half the width of the band around the threshold in which the decision is "
-        f"`unsure`; {UNSURE_BAND} where never set: never unsure.",
+        "`unsure`. Never set: 0, which is never, beside a threshold; else from a guarantee.",
     )
 
 
@@ -40,7 +40,9 @@ class CategoryOut(Out):
     name: str
     title: str | None
     threshold: float
-    unsure_band: float
+    unsure_band: float | None = Field(
+        description="null where neither it nor a threshold was set: it follows from a guarantee."
+    )
     version: int
     examples: ExampleCounts
     created: datetime
@@ -54,7 +56,7 @@ class CategoryOut(Out):
             name=category.name,
             title=category.title,
             threshold=THRESHOLD if category.threshold is None else category.threshold,
-            unsure_band=UNSURE_BAND if band is None else band,
+            unsure_band=0.0 if band is None and category.threshold is not None else band,
             version=category.version,
             examples=ExampleCounts(
                 placeholder=category.placeholder_count, real=category.real_count

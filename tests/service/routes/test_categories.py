@@ -18,7 +18,7 @@ def test_put_creates_then_changes(shared: Service, category: str) -> None:
         "name": category,
         "title": None,
         "threshold": 0.5,
-        "unsure_band": 0.0,
+        "unsure_band": None,  # from the guarantee
         "version": 0,
         "examples": {"placeholder": 0, "real": 0},
     }
