@@ -36,6 +36,7 @@ from model.experts.words import RELEASED as READER
 from model.experts.words import load_reader, load_reader_card
 from model.learners.blended_prior import BlendedPrior
 from model.policy.log import Log
+from model.policy.mdp import NO_EXAMPLES
 from model.policy.policy import Policy
 from model.training.config import load_config
 from model.training.expert_log import Pool, ask_everyone, joined, see
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _arguments(argv)
     try:
         if args.policy:
-            _attach(args.policy, find_card(args.weights))
+            _attach(args.policy, args.first_policy, find_card(args.weights))
         else:
             _train(args)
     except StandinError as error:
@@ -89,20 +90,27 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--policy", type=Path, help="put this policy beside the experts that are there, and end"
     )
+    parser.add_argument(
+        "--first-policy", type=Path, help="with --policy: of categories without any example"
+    )
     parser.add_argument("--tasks", type=int, default=4000, help="logged, over both folds")
     parser.add_argument("--workers", type=int, default=2, help="processes that draw pictures")
     parser.add_argument("--threads", type=int, default=1, help="of torch")
     return parser.parse_args(argv)
 
 
-def _attach(policy: Path, card_path: Path) -> None:
-    """The experts of a card, with a policy that scripts/train_policy.py made for them."""
+def _attach(policy: Path, first: Path | None, card_path: Path) -> None:
+    """The experts of a card, with a policy that scripts/train_policy.py made for them; with one of
+    its own for the catalogue's first day, where whole catalogues are scored."""
+    whole = Policy.load(policy)
+    if first is not None:
+        whole = whole.joined(Policy.load(first), (NO_EXAMPLES,))
     path = experts_path(card_path)
     found = load_released(path, load_card(card_path).sha256, load_reader_card(READER).sha256)
     about = {k: v for k, v in found.about.items() if k not in Released.OWN}
-    Released(
-        found.statistics, found.words, found.combination, Policy.load(policy), found.surely, about
-    ).save(path)
+    Released(found.statistics, found.words, found.combination, whole, found.surely, about).save(
+        path
+    )
     print(f"experts, with the policy: {path}")
 
 

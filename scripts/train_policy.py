@@ -28,7 +28,7 @@ from model.experts import EXPERTS
 from model.metalearner.context import CONTEXT, record
 from model.policy import report
 from model.policy.errors import PolicyError
-from model.policy.log import Log
+from model.policy.log import SORTS, Log
 from model.policy.mdp import Independent, Trained, Unfolded, unfold
 from model.policy.measuring import measure_all
 from model.policy.q_learning import METHODS, Schedule
@@ -70,6 +70,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--frequency", type=float, help="of placeholders where costs are counted (as logged)"
     )
+    parser.add_argument("--sort", choices=SORTS, help="tasks of this sort alone (default: both)")
     parser.add_argument("--tolerance", type=float, default=0.001, help="of recall")
     parser.add_argument(
         "--prices", type=_numbers, help="nats a ms (default: 0.001 to 1 for asking everybody)"
@@ -113,6 +114,8 @@ def _positive(text: str) -> int:
 
 def _run(args: argparse.Namespace) -> None:
     log = Log.load(args.log)
+    if args.sort:
+        log = log.rows(log.sort == args.sort)
     sweep = Sweep(
         costs=args.costs,
         given=args.given,

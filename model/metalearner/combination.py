@@ -5,11 +5,13 @@ as a mixture of experts gates its own (Jacobs et al. 1991, doi:10.1162/neco.1991
 in the log odds (Genest and Zidek 1986, doi:10.1214/ss/1177013825): for a picture of which the
 experts A have spoken,
 
-    z = b(c, A) + sum over e in A of w_e(c, A) z_e + r(z_A, c, A),     w_e >= 0
+    z = b(c, A) + sum over e in A of w_e(c, A) z_e,     w_e >= 0
 
 c is the category's context (``model.metalearner.context``): how many examples, and each expert's
-record on them. w and b come from one small network; r is a smaller one that sees how the experts
-agree, and starts at zero. All of it is meta-trained over many categories, with experts left out at
+record on them. w and b come from one small network, held down hard: the experts of a strange shop
+are surer than they should be, and what the network learns of that in the categories at hand goes
+only so far. (A further term that saw how the experts agree made that worse: docs/benchmarks.md.)
+It is meta-trained over many categories, with experts left out at
 random, so that the answer is calibrated whoever has spoken: the policy may stop at any time.
 """
 
@@ -45,10 +47,6 @@ class Combination(nn.Module):
         self.weigh = nn.Sequential(nn.Linear(context + experts, _HIDDEN), nn.Tanh(), last)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
-        end = nn.Linear(16, 1)
-        self.agree = nn.Sequential(nn.Linear(context + 2 * experts, 16), nn.Tanh(), end)
-        nn.init.zeros_(end.weight)
-        nn.init.zeros_(end.bias)
 
     def weights(
         self, answered: Bool[Tensor, "n e"], context: Float[Tensor, "n c"]
@@ -84,6 +82,5 @@ class Combination(nn.Module):
             )
         z = torch.where(answered, logits.clamp(-MOST, MOST), 0.0)
         weight, offset = self.weights(answered, context)
-        seen = torch.cat([torch.tanh(z / 4), answered.to(z.dtype), context], dim=1)
-        pooled: Tensor = (weight * z).sum(1) + offset + self.agree(seen)[:, 0]
+        pooled: Tensor = (weight * z).sum(1) + offset
         return pooled

@@ -59,6 +59,7 @@ CONTEXTS = (
     "many, trusted",
     "many, doubted",
 )
+NO_EXAMPLES = CONTEXTS.index("none")
 _MANY = 5
 
 

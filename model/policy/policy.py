@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -99,6 +99,29 @@ class Policy:
         bins = np.searchsorted(self.edges, logit, side="right")
         action: np.ndarray = self.table[subset_of(asked), bins, context]
         return action
+
+    def joined(self, other: Policy, contexts: Collection[int]) -> Policy:
+        """This policy, but another one's in some contexts.
+
+        A walk never changes its context, so the decision process falls apart into one for each,
+        and a price that suits one need not suit the next.
+
+        Raises:
+            PolicyError: the two are not of the same experts, costs and contexts.
+        """
+        if other.costs != self.costs or other.table.shape[2] != self.table.shape[2]:
+            raise PolicyError(
+                f"policies of costs {self.costs} and {other.costs} cannot be joined, nor of "
+                f"{self.table.shape[2]} and {other.table.shape[2]} contexts"
+            )
+        edges = np.union1d(self.edges, other.edges)
+        # Every bin of the union lies within one of each: that of its lower edge.
+        lower = np.concatenate([[-np.inf], edges])
+        mine, theirs = (np.searchsorted(p.edges, lower, side="right") for p in (self, other))
+        table = self.table[:, mine]
+        for context in contexts:
+            table[:, :, context] = other.table[:, theirs, context]
+        return Policy(table, edges, self.costs, self.price, self.focus)
 
     def to_tensors(self) -> tuple[dict[str, Tensor], str]:
         """Arrays for a safetensors file, and the numbers beside them as JSON."""

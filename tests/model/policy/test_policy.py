@@ -126,3 +126,33 @@ def test_what_cannot_be_a_policy_is_refused(tmp_path: Path) -> None:
         Cascade((0,), 1.0, -1.0)
     with pytest.raises(PolicyError, match="chance"):
         Chance(1.5, np.random.default_rng(0))
+
+
+@given(st.integers(0, 10**6))
+def test_joined_each_context_has_its_own_policy(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    costs = (1.0, 2.0, 5.0)
+
+    def any_policy() -> Policy:
+        edges = np.sort(rng.normal(size=rng.integers(0, 6)))
+        table = np.full((8, len(edges) + 1, 4), 3, np.int8)
+        for subset in range(8):
+            allowed = [j for j in range(3) if not subset >> j & 1] + [3]
+            table[subset] = rng.choice(allowed, table.shape[1:])
+        return Policy(table, edges, costs, 0.1, (0.0,))
+
+    one, other = any_policy(), any_policy()
+    joined = one.joined(other, (0, 2))
+    asked, logit = rng.random((50, 3)) < 0.4, rng.normal(size=50) * 2
+    logit[:5] = rng.choice(np.concatenate([one.edges, other.edges, [0.0]]), 5)  # on an edge
+    for context in range(4):
+        where = np.full(50, context)
+        expected = (other if context in (0, 2) else one).next_expert(asked, logit, where)
+        np.testing.assert_array_equal(joined.next_expert(asked, logit, where), expected)
+
+
+def test_policies_of_other_costs_cannot_be_joined() -> None:
+    table = np.full((2, 1, 1), 1, np.int8)
+    one, other = (Policy(table, np.zeros(0), (cost,), 0.1, (0.0,)) for cost in (1.0, 2.0))
+    with pytest.raises(PolicyError, match="cannot be joined"):
+        one.joined(other, (0,))
