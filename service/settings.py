@@ -92,7 +92,9 @@ class Settings(BaseModel):
     max_picture_pixels: int = Field(
         50_000_000, ge=1, description="Pixels of one picture, width times height as stored."
     )
-    max_request_pictures: int = Field(256, ge=1, description="Pictures in one request.")
+    max_request_pictures: int = Field(
+        256, ge=1, description="Pictures, or words of feedback, in one request."
+    )
     max_request_bytes: int = Field(
         64 * MIB, ge=1024, description="Bytes of one request's body, base64 included."
     )
