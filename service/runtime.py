@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
+
 import model
 from model import Model, StandinError, images
 from service.batching import Embedder, Plan
@@ -117,6 +119,9 @@ class Runtime:
 
     async def _start(self) -> None:
         began = time.perf_counter()
+        # For every thread that meets torch from here on, not for the encoder's alone: heads and the
+        # top level are small, and two threads that wait for each other take longer than one.
+        torch.set_num_threads(1)
         try:
             loaded, store = await asyncio.gather(self._load(), self._open())
         except (StandinError, StoreError) as error:
