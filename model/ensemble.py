@@ -9,8 +9,7 @@ what else is in the batch: another category's wish for the encoder changes nothi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,21 +21,20 @@ from model.experts import EXPERTS
 from model.experts.category import CategoryState
 from model.experts.hashing import perceptual_hash
 from model.experts.panel import Panel
+from model.experts.sameness import Sameness
 from model.experts.signals import Signals
 from model.experts.statistics import STATISTICS, statistics
 from model.experts.words import SIGNAL, Reader
-from model.learners.base import Learner, to_probability
+from model.learners.base import Learner
 from model.metalearner.combination import Combination
 from model.metalearner.conformal import bucket_of
 from model.metalearner.context import CONTEXT, record
 from model.policy.mdp import context_bucket
-from model.policy.policy import Policy
+from model.policy.policy import Policy, follow
+from model.questions import Heard, Known, Look, Question, Route
 
-if TYPE_CHECKING:
-    from model.experts.sameness import Sameness
-
-_WORDS, _VISUAL = EXPERTS.index("words"), EXPERTS.index("visual")
-_LOOKED = (EXPERTS.index("statistics"), EXPERTS.index("sameness"))
+_STATISTICS, _SAME, _WORDS, _VISUAL = range(len(EXPERTS))
+_LOOKED = (_STATISTICS, _SAME)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,76 +55,6 @@ class Experts:
     surely: tuple[float, ...]
     policy: Policy | None
     digest: str
-
-
-@dataclass(frozen=True, eq=False)
-class Look:
-    """A decoded picture, and what the experts that cost nothing saw in it.
-
-    Attributes:
-        pixels: shape (size, size, 3), uint8, letterboxed.
-        statistics: shape (s,), float32.
-        hash: the perceptual hash.
-    """
-
-    pixels: NDArray[np.uint8] = field(repr=False)
-    statistics: NDArray[np.float32] = field(repr=False)
-    hash: np.uint64
-
-
-@dataclass(frozen=True, eq=False)
-class Known:
-    """A category as it is now: what it taught, and its examples.
-
-    Attributes:
-        state: of its experts.
-        signals: of its m examples.
-        is_placeholder: shape (m,), bool.
-    """
-
-    state: CategoryState
-    signals: Signals
-    is_placeholder: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class Question:
-    """One picture for one category.
-
-    Attributes:
-        row: of the picture among those that were looked at.
-        category: position of the category.
-        shared: how many items, this one included, carry the same picture.
-    """
-
-    row: int
-    category: int
-    shared: int = 1
-
-
-@dataclass(frozen=True, eq=False)
-class Route:
-    """How far q questions have come.
-
-    Attributes:
-        logits, answered, asked: shape (q, e): each expert's log odds, whether it had something to
-            say, and whether it was asked.
-        combined: shape (q,), log odds of the top level over those that answered.
-        weights: shape (q, e), of the experts in it.
-        wants: shape (q,), int8: the expert whose signal is missing, or -1 at the end of the route.
-    """
-
-    logits: Tensor
-    answered: Tensor
-    asked: Tensor
-    combined: Tensor
-    weights: Tensor
-    wants: NDArray[np.int8]
-
-    @property
-    def probability(self) -> Tensor:
-        """Shape (q,), strictly inside (0, 1)."""
-        return to_probability(self.combined)
 
 
 class Ensemble:
@@ -198,15 +126,20 @@ class Ensemble:
             if self.experts is not None:
                 signals = self._read(signals, looks, everything)
             return self._embed(signals, looks, everything)
+        states = [category.state for category in categories]
+        heard = self._hear(signals, categories, questions)
         while True:
-            wants = self.route(signals, categories, questions).wants
-            rows = np.array([question.row for question in questions], dtype=np.int64)
+            wants = self._route(heard, states).wants
             if not (wants >= 0).any():
                 return signals
-            for expert, ask in ((_WORDS, self._read), (_VISUAL, self._embed)):
-                wanted = np.unique(rows[wants == expert])
+            new: list[str] = []
+            for expert, ask in (("words", self._read), ("visual", self._embed)):
+                wanted = np.unique(heard.rows[wants == EXPERTS.index(expert)])
                 if len(wanted):
                     signals = ask(signals, looks, wanted)
+                    new.append(expert)
+            more = self.experts.panel.sees(signals, new)
+            heard = replace(heard, seen={**heard.seen, **more})
 
     def _looked_at(self, looks: Sequence[Look]) -> Signals:
         signals = Signals.empty(len(looks), self.widths)
@@ -264,140 +197,109 @@ class Ensemble:
         Args:
             signals: of the pictures that the questions' rows count.
         """
-        if self.experts is None:
-            return self._visual_alone(signals, categories, questions)
-        rows = np.array([question.row for question in questions], dtype=np.int64)
-        logits, answered, context = self._everyone(signals, categories, questions)
-        there = np.ones((len(rows), len(EXPERTS)), np.bool_)
-        there[:, _WORDS], there[:, _VISUAL] = signals.read[rows], signals.embedded[rows]
-        asked = np.zeros_like(there)
-        asked[:, _LOOKED] = True
-        wants = np.full(len(rows), -1, np.int8)
-        if self.experts.policy is None:
-            asked[:] = True
-            wants[~there[:, _VISUAL]] = _VISUAL
-            wants[~there[:, _WORDS]] = _WORDS
-        else:
-            states = [categories[question.category].state for question in questions]
-            counts = np.array([[state.placeholder, state.real] for state in states]).reshape(-1, 2)
-            bucket = context_bucket(counts, record(context.numpy()))
-            self._follow(
-                self.experts.policy, logits, answered, context, bucket, there, asked, wants
-            )
-        return self._combined(logits, answered, context, torch.from_numpy(asked), wants)
+        heard = self._hear(signals, categories, questions)
+        return self._route(heard, [category.state for category in categories])
 
-    def answered(
-        self,
-        signals: Signals,
-        categories: Sequence[Known],
-        questions: Sequence[Question],
-        asked: Tensor,
-    ) -> Route:
-        """The answers of the experts that were asked, shape (q, e), without asking any further."""
-        if self.experts is None:
-            return self._visual_alone(signals, categories, questions)
-        logits, answered, context = self._everyone(signals, categories, questions)
-        nothing = np.full(len(questions), -1, np.int8)
-        return self._combined(logits, answered, context, asked, nothing)
+    def under(
+        self, route: Route, states: Sequence[CategoryState], chosen: NDArray[np.int64]
+    ) -> Tensor:
+        """Probability (k,) of ``chosen`` questions of a route had their categories learned
+        otherwise: by the same experts, without asking any further."""
+        heard = route.heard.take(chosen)
+        logits, answered, context = self._everyone(heard, states)
+        nothing = np.full(len(chosen), -1, np.int8)
+        asked = route.asked[chosen]
+        return self._combined(heard, logits, answered, context, asked, nothing).probability
 
-    def _everyone(
+    def _hear(
         self, signals: Signals, categories: Sequence[Known], questions: Sequence[Question]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits (q, e), whether answered (q, e), and contexts (q, c): of all signals there are."""
-        assert self.experts is not None
-        panel = self.experts.panel
+    ) -> Heard:
+        """What is there to answer from; sameness is asked category by category, and by hashes,
+        which are always there, so that its answer does not depend on who else asked the encoder."""
         rows = np.array([question.row for question in questions], dtype=np.int64)
         of = np.array([question.category for question in questions], dtype=np.int64)
-        states = [category.state for category in categories]
-        logits, answered = panel.logits(states, of, panel.sees(signals), rows)
-        self._same(signals, categories, questions, logits, answered)
-        known = np.array([states[i].context for i in of.tolist()], dtype=np.float32)
-        return logits, answered, torch.from_numpy(known.reshape(len(of), len(CONTEXT)))
-
-    def _combined(
-        self,
-        logits: Tensor,
-        answered: Tensor,
-        context: Tensor,
-        asked: Tensor,
-        wants: NDArray[np.int8],
-    ) -> Route:
-        assert self.experts is not None
-        spoke = answered & asked
-        with torch.no_grad():
-            combined = self.experts.combination(logits, spoke, context)
-            weights, _ = self.experts.combination.weights(spoke, context)
-        return Route(logits, spoke, asked, combined, weights, wants)
-
-    def _follow(
-        self,
-        policy: Policy,
-        logits: Tensor,
-        answered: Tensor,
-        context: Tensor,
-        bucket: NDArray[np.int8],
-        there: NDArray[np.bool_],
-        asked: NDArray[np.bool_],
-        wants: NDArray[np.int8],
-    ) -> None:
-        """Ask one expert after the other; changes ``asked`` and ``wants``."""
-        assert self.experts is not None  # a policy comes with experts
-        going = np.arange(len(asked))
-        while len(going):
-            spoke = answered[going] & torch.from_numpy(asked[going])
-            with torch.no_grad():
-                so_far = self.experts.combination(logits[going], spoke, context[going])
-            action = policy.next_expert(asked[going], so_far.double().numpy(), bucket[going])
-            on = action < len(EXPERTS)
-            going, action = going[on], action[on]
-            missing = ~there[going, action]
-            wants[going[missing]] = action[missing]
-            going, action = going[~missing], action[~missing]
-            asked[going, action] = True
-
-    def _same(
-        self,
-        signals: Signals,
-        categories: Sequence[Known],
-        questions: Sequence[Question],
-        logits: Tensor,
-        answered: Tensor,
-    ) -> None:
-        """Fill in what sameness says, category by category: by hashes, which are always there, so
-        that its answer does not depend on who else asked for the encoder."""
-        assert self.experts is not None
-        column = EXPERTS.index("sameness")
-        of = np.array([question.category for question in questions])
-        rows = np.array([question.row for question in questions])
-        shared = np.array([question.shared for question in questions])
-        for number, category in enumerate(categories):
-            mine = np.flatnonzero(of == number)
-            if not len(mine):
-                continue
+        same, spoke = torch.zeros(len(rows)), torch.zeros(len(rows), dtype=torch.bool)
+        if self.experts is None:
+            visual = torch.from_numpy(signals.visual), torch.from_numpy(signals.embedded)
+            return Heard(rows, of, {"visual": visual}, same, spoke)
+        shared = np.array([question.shared for question in questions], dtype=np.int64)
+        for number in np.unique(of).tolist():
+            mine, category = np.flatnonzero(of == number), categories[number]
             said = self.experts.sameness.answer(
                 signals.take(rows[mine]).without_embedding(),
                 category.signals.without_embedding(),
                 category.is_placeholder,
                 shared[mine],
             )
-            logits[mine, column] = torch.from_numpy(said.logit)
-            answered[mine, column] = torch.from_numpy(said.answered)
+            same[mine], spoke[mine] = torch.from_numpy(said.logit), torch.from_numpy(said.answered)
+        return Heard(rows, of, self.experts.panel.sees(signals), same, spoke)
 
-    def _visual_alone(
-        self, signals: Signals, categories: Sequence[Known], questions: Sequence[Question]
-    ) -> Route:
-        rows = np.array([question.row for question in questions], dtype=np.int64)
-        of = np.array([question.category for question in questions], dtype=np.int64)
-        q, column = len(rows), _VISUAL
-        logits, weights = torch.zeros(q, len(EXPERTS)), torch.zeros(q, len(EXPERTS))
+    def _route(self, heard: Heard, states: Sequence[CategoryState]) -> Route:
+        logits, answered, context = self._everyone(heard, states)
+        there = np.ones((len(heard.rows), len(EXPERTS)), np.bool_)
+        for name, (_, seen) in heard.seen.items():
+            there[:, EXPERTS.index(name)] = seen.numpy()[heard.rows]
+        asked = np.zeros_like(there)
+        wants = np.full(len(heard.rows), -1, np.int8)
+        if self.experts is None:
+            asked[:, _VISUAL] = True
+            wants[~there[:, _VISUAL]] = _VISUAL
+        elif self.experts.policy is None:
+            asked[:] = True
+            wants[~there[:, _VISUAL]] = _VISUAL
+            wants[~there[:, _WORDS]] = _WORDS
+        else:
+            asked[:, _LOOKED] = True
+            counts = np.array([[s.placeholder, s.real] for s in states]).reshape(-1, 2)[heard.of]
+            bucket = context_bucket(counts, record(context.numpy()))
+            combination = self.experts.combination
+
+            def so_far(rows: NDArray[np.int64]) -> NDArray[np.float64]:
+                spoke = answered[rows] & torch.from_numpy(asked[rows])
+                with torch.no_grad():
+                    said: Tensor = combination(logits[rows], spoke, context[rows])
+                return said.double().numpy()
+
+            wants = follow(self.experts.policy, so_far, asked, bucket, there)
+        return self._combined(heard, logits, answered, context, torch.from_numpy(asked), wants)
+
+    def _everyone(
+        self, heard: Heard, states: Sequence[CategoryState]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (q, e), whether answered (q, e), and contexts (q, c), under these states."""
+        q = len(heard.rows)
+        known = np.array([states[i].context for i in heard.of.tolist()], dtype=np.float32)
+        context = torch.from_numpy(known.reshape(q, len(CONTEXT)))
+        if self.experts is not None:
+            panel = self.experts.panel
+            logits, answered = panel.logits(states, heard.of, heard.seen, heard.rows)
+            logits[:, _SAME], answered[:, _SAME] = heard.same, heard.same_answered
+            return logits, answered, context
+        logits = torch.zeros(q, len(EXPERTS))
         answered = torch.zeros(q, len(EXPERTS), dtype=torch.bool)
+        answered[:, _VISUAL] = True
         if q:
-            heads = torch.stack([category.state.heads["visual"] for category in categories])
-            said = self.learner.score_many(heads[of], torch.from_numpy(signals.visual[rows]))
-            logits[:, column] = torch.logit(said)
-        answered[:, column], weights[:, column] = True, 1.0
-        wants = np.where(signals.embedded[rows], -1, column).astype(np.int8)
-        return Route(logits, answered, answered, logits[:, column], weights, wants)
+            heads = torch.stack([state.heads["visual"] for state in states])
+            rows = heard.seen["visual"][0][heard.rows]
+            logits[:, _VISUAL] = torch.logit(self.learner.score_many(heads[heard.of], rows))
+        return logits, answered, context
+
+    def _combined(
+        self,
+        heard: Heard,
+        logits: Tensor,
+        answered: Tensor,
+        context: Tensor,
+        asked: Tensor,
+        wants: NDArray[np.int8],
+    ) -> Route:
+        spoke = answered & asked
+        if self.experts is None:
+            return Route(heard, logits, spoke, asked, logits[:, _VISUAL], spoke.float(), wants)
+        with torch.no_grad():
+            combined = self.experts.combination(logits, spoke, context)
+            weights, _ = self.experts.combination.weights(spoke, context)
+        return Route(heard, logits, spoke, asked, combined, weights, wants)
 
     def unsure_below(self, placeholder: int, real: int) -> float:
         """t: an answer with t < p < 1 - t is unsure in a category of so many examples; 0.5 where

@@ -27,13 +27,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from model.encoder import Encoder, normalise
-from model.ensemble import Ensemble, Known, Question
+from model.ensemble import Ensemble
 from model.errors import SupportError
 from model.experts import EXPERTS, ExpertName
 from model.experts.area import own_area
 from model.experts.signals import Signals
 from model.learners.base import Learner
 from model.learners.meta import MetaLearner
+from model.questions import Known, Question
 
 # Apart for every common kind of colour blindness (Okabe and Ito 2008), and in brightness.
 ORANGE = (230, 159, 0)

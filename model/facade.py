@@ -21,12 +21,14 @@ from torch import Tensor
 
 from model import images
 from model.encoder import Encoder, choose_device
-from model.ensemble import Ensemble, Experts, Known, Look, Question
+from model.ensemble import Ensemble, Experts
 from model.errors import SupportError, UnreadablePicture
 from model.experts.panel import Panel
 from model.experts.release import experts_path, load_released
+from model.experts.sameness import Sameness
 from model.experts.words import RELEASED as READER
 from model.experts.words import load_reader, load_reader_card
+from model.questions import Known, Look, Question
 from model.weights import Card, find_card, load_weights, restore
 
 if TYPE_CHECKING:
@@ -142,8 +144,6 @@ def _experts(card_path: Path, card: Card, learner: Learner) -> Experts | None:
     path = experts_path(card_path)
     if not path.exists():
         return None
-    from model.experts.sameness import Sameness
-
     found = load_released(path, card.sha256, load_reader_card(READER).sha256)
     return Experts(
         reader=load_reader(),

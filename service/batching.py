@@ -20,43 +20,17 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from model import images
-from model.ensemble import Known, Look, Question
 from model.errors import PictureError
 from model.experts.signals import Signals
+from model.questions import Look
 from service.errors import Overloaded
 from service.metrics import Metrics
-from service.pictures import Embedded, Named, Source, Wish, name, questions_of, thumbnail
-
-
-class Examines(Protocol):
-    """What this module asks of :class:`model.ensemble.Ensemble`."""
-
-    @property
-    def image_size(self) -> int:
-        """Side of the square that pictures are letterboxed to."""
-
-    def look(self, pixels: npt.NDArray[np.uint8], width: int, height: int) -> Look:
-        """What costs nothing beside decoding."""
-
-    def examine(
-        self,
-        looks: Sequence[Look],
-        categories: Sequence[Known] = (),
-        questions: Sequence[Question] | None = None,
-    ) -> Signals:
-        """Signals, as far as the questions need them; all of them without questions."""
-
-    def enough(
-        self, signals: Signals, categories: Sequence[Known], questions: Sequence[Question]
-    ) -> bool:
-        """Whether the questions can be answered from these signals."""
+from service.pictures import Embedded, Examines, Named, Source, Wish, name, questions_of, thumbnail
 
 
 @dataclass(frozen=True)
@@ -74,7 +48,7 @@ class Plan:
 class _Work:
     """One distinct picture on its way, and how many requests wait for it."""
 
-    __slots__ = ("done", "look", "named", "picture", "waiters", "wishes")
+    __slots__ = ("begun", "done", "look", "named", "picture", "waiters", "wishes")
 
     def __init__(self, named: Named, loop: asyncio.AbstractEventLoop) -> None:
         self.named = named
@@ -82,6 +56,7 @@ class _Work:
         self.picture: images.Picture | None = None
         self.look: Look | None = None
         self.wishes: list[Wish | None] = []
+        self.begun = False
         # Holds errors as results: one that nobody awaits any more must not be warned about.
         self.done: asyncio.Future[Embedded | Exception] = loop.create_future()
 
@@ -145,32 +120,29 @@ class Embedder:
                 named[picture.sha256] = picture
                 asked.setdefault(picture.sha256, []).append(wish)
         done: dict[str, Embedded | Exception] = {}
-        # Once more where a picture was already on its way for somebody who needed less of it.
-        while missing := [
-            name
-            for name in named
-            if name not in done
-            or (isinstance(known := done[name], Embedded) and not self._serves(known, asked[name]))
-        ]:
-            done.update(await self._compute([named[name] for name in missing], asked))
+        missing = list(named)
+        while missing:
+            missing = await self._compute([named[name] for name in missing], asked, done)
         return [
             _given(done[picture.sha256]) if isinstance(picture, Named) else picture
             for picture in pictures
         ]
 
     async def _compute(
-        self, pictures: Sequence[Named], asked: dict[str, list[Wish | None]]
-    ) -> dict[str, Embedded | Exception]:
-        """Of distinct pictures what is cached, and what is computed."""
-        done: dict[str, Embedded | Exception] = {}
-        wanted: dict[str, Named] = {}
-        for picture in pictures:
-            known = self._cache.get(picture.sha256)
-            if known is not None and self._serves(known, asked[picture.sha256]):
-                done[picture.sha256] = known
-                self._cache.move_to_end(picture.sha256)
-            else:
-                wanted[picture.sha256] = picture
+        self,
+        pictures: Sequence[Named],
+        asked: dict[str, list[Wish | None]],
+        done: dict[str, Embedded | Exception],
+    ) -> list[str]:
+        """Of distinct pictures what is cached, and what is computed, into ``done``.
+
+        Returns:
+            The names that must be computed once more: they were in a pass already, for somebody
+            who may need less of them.
+        """
+        kept = {p.sha256: self._cache[p.sha256] for p in pictures if p.sha256 in self._cache}
+        cached = await self._that_serve(kept, asked)
+        wanted = {p.sha256: p for p in pictures if p.sha256 not in cached}
         fresh = [picture for name, picture in wanted.items() if name not in self._works]
         if fresh and len(self._works) + len(fresh) > self._plan.queue:
             self._metrics.refused.labels("pictures").inc()
@@ -178,28 +150,42 @@ class Embedder:
                 f"{len(self._works)} pictures are waiting, and {self._plan.queue} may wait",
                 retry_after=min(60.0, len(self._works) * self._seconds_each),
             )
-        self._metrics.pictures.labels("cached").inc(len(done))
+        for sha256 in cached.keys() & self._cache.keys():
+            self._cache.move_to_end(sha256)
+        self._metrics.pictures.labels("cached").inc(len(cached))
         self._metrics.pictures.labels("joined").inc(len(wanted) - len(fresh))
         works = self._enter(fresh, wanted, asked)
+        late = [name for name, work in works.items() if work.begun]
         try:
             if works:
                 await asyncio.wait([work.done for work in works.values()])
         finally:
             self._leave(works.values())
+        done.update(cached)
         done.update((name, work.done.result()) for name, work in works.items())
-        return done
+        found = {name: one for name in late if isinstance(one := done[name], Embedded)}
+        served = await self._that_serve(found, asked)
+        return [name for name in found if name not in served]
 
-    def _serves(self, known: Embedded, wishes: Sequence[Wish | None]) -> bool:
-        """Whether what is known of a picture is all that is wished to be known."""
-        if self._complete(known.signals):
-            return True
-        if any(wish is None for wish in wishes):
-            return False
+    async def _that_serve(
+        self, known: dict[str, Embedded], asked: dict[str, list[Wish | None]]
+    ) -> dict[str, Embedded]:
+        """Those of which all is known that is wished to be known. What was looked at in part is
+        judged beside the event loop: the policy has to be asked."""
+        served = {name: one for name, one in known.items() if _complete(one.signals)}
+        partly = [n for n in known if n not in served and None not in asked[n]]
+        if partly:
+
+            def judge() -> list[bool]:
+                return [self._enough(known[name], asked[name]) for name in partly]
+
+            verdicts = await self._loop.run_in_executor(self._decoders, judge)
+            served.update((n, known[n]) for n, ok in zip(partly, verdicts, strict=True) if ok)
+        return served
+
+    def _enough(self, known: Embedded, wishes: Sequence[Wish | None]) -> bool:
         categories, questions = questions_of([(0, wish) for wish in wishes if wish is not None])
         return self._experts.enough(known.signals, categories, questions)
-
-    def _complete(self, signals: Signals) -> bool:
-        return bool(signals.embedded[0]) and bool(signals.read[0] or not signals.looked[0])
 
     async def thumbnails(
         self, pictures: Sequence[Named | PictureError]
@@ -339,6 +325,8 @@ class Embedder:
         started = time.perf_counter()
         looks = [work.look for work in batch if work.look is not None]
         wishes = [list(work.wishes) for work in batch]
+        for work in batch:
+            work.begun = True
         try:
             signals = await self._loop.run_in_executor(self._encoding, self._examine, looks, wishes)
         except Exception as error:  # whatever it is, those who wait must hear of it
@@ -392,6 +380,10 @@ def _call_this_thread(name: str) -> None:
 def _begin_encoding() -> None:
     _call_this_thread("encode")
     torch.set_num_threads(1)
+
+
+def _complete(signals: Signals) -> bool:
+    return bool(signals.embedded[0]) and bool(signals.read[0] or not signals.looked[0])
 
 
 def _given(result: Embedded | Exception) -> Embedded | PictureError:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import torch
 
 from model import Model, PictureError, images
-from model.ensemble import Question
 from model.explanation import Explanation, explain, overlay
+from model.questions import Question
 from model.teacher.candidates import answer
 from service.batching import Embedder
 from service.errors import Overloaded

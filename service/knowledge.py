@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from model.ensemble import Ensemble, Known
+from model.ensemble import Ensemble
 from model.errors import SupportError, WeightsError
 from model.experts.signals import Signals, unpack
+from model.questions import Known
 from model.teacher.candidates import CANDIDATES, Lessons, learn
 from model.teacher.weights import OnlineWeights
 from service.store import ActiveHead, ExampleMatrix

@@ -7,18 +7,44 @@ import binascii
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from model import images
-from model.ensemble import Ensemble, Known, Question
+from model.ensemble import Ensemble
 from model.errors import PictureError
 from model.experts.signals import Signals
+from model.questions import Known, Look, Question
 from service.errors import UnreadableBase64
 
 Source = bytes | str | PictureError
 """One picture as it came: its bytes, its base64, or why there is none."""
+
+
+class Examines(Protocol):
+    """What this module asks of :class:`model.ensemble.Ensemble`."""
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square that pictures are letterboxed to."""
+
+    def look(self, pixels: npt.NDArray[np.uint8], width: int, height: int) -> Look:
+        """What costs nothing beside decoding."""
+
+    def examine(
+        self,
+        looks: Sequence[Look],
+        categories: Sequence[Known] = (),
+        questions: Sequence[Question] | None = None,
+    ) -> Signals:
+        """Signals, as far as the questions need them; all of them without questions."""
+
+    def enough(
+        self, signals: Signals, categories: Sequence[Known], questions: Sequence[Question]
+    ) -> bool:
+        """Whether the questions can be answered from these signals."""
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ import numpy.typing as npt
 import torch
 
 from model import Model, PictureError
-from model.ensemble import Question, Route
 from model.experts import EXPERTS, ExpertName
 from model.experts.signals import Signals
+from model.questions import Question, Route
 from model.teacher.candidates import answer
 from service.batching import Embedder
 from service.knowledge import Category

@@ -52,23 +52,24 @@ class Panel(nn.Module):
             "visual": self._visual,
         }
 
-    def sees(self, signals: Signals) -> dict[str, tuple[Tensor, Tensor]]:
-        """Of each expert the embeddings (n, d_e), and which pictures it has seen.
+    def sees(
+        self, signals: Signals, asked: Sequence[str] = ADAPTED
+    ) -> dict[str, tuple[Tensor, Tensor]]:
+        """Of each expert asked the embeddings (n, d_e), and which pictures it has seen.
 
         That there is no lettering is evidence, too: blank tiles and silhouettes have none, and
         few goods have as much of it as a notice.
         """
-        return {
-            "statistics": (
-                self.statistics.embed(torch.from_numpy(signals.statistics)),
-                torch.from_numpy(signals.looked),
-            ),
-            "words": (
-                self.words.embed(torch.from_numpy(words_of(signals))),
-                torch.from_numpy(signals.read),
-            ),
-            "visual": (torch.from_numpy(signals.visual), torch.from_numpy(signals.embedded)),
-        }
+        found = {}
+        if "statistics" in asked:
+            rows = self.statistics.embed(torch.from_numpy(signals.statistics))
+            found["statistics"] = rows, torch.from_numpy(signals.looked)
+        if "words" in asked:
+            rows = self.words.embed(torch.from_numpy(words_of(signals)))
+            found["words"] = rows, torch.from_numpy(signals.read)
+        if "visual" in asked:
+            found["visual"] = torch.from_numpy(signals.visual), torch.from_numpy(signals.embedded)
+        return found
 
     def adapt(self, support: Signals, is_placeholder: NDArray[np.bool_]) -> CategoryState:
         """What one category teaches; no examples give the base model.

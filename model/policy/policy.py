@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -173,6 +173,36 @@ class Policy:
         except (SafetensorError, OSError) as error:
             raise PolicyError(f"{path} cannot be read: {error}") from error
         return cls.from_tensors(tensors, about)
+
+
+def follow(
+    chooser: Chooser,
+    so_far: Callable[[Shaped[np.ndarray, " k"]], Float[np.ndarray, " k"]],
+    asked: Bool[np.ndarray, "n e"],
+    context: Shaped[np.ndarray, " n"],
+    there: Bool[np.ndarray, "n e"] | None = None,
+) -> Shaped[np.ndarray, " n"]:
+    """Let a policy ask for every picture until it stops, or until an answer is not there.
+
+    Args:
+        so_far: the combination's answer to some rows, from whom ``asked`` names.
+        asked: who was asked before; filled in.
+        there: whose answer is there; everybody's where None.
+    Returns:
+        int8: the expert whose answer was wanted and not there, -1 at the end of the walk.
+    """
+    n, experts = asked.shape
+    wants = np.full(n, -1, np.int8)
+    going = np.arange(n)
+    while len(going):
+        action = chooser.next_expert(asked[going], so_far(going), context[going])
+        going, action = going[action < experts], action[action < experts]
+        if there is not None:
+            missing = ~there[going, action]
+            wants[going[missing]] = action[missing]
+            going, action = going[~missing], action[~missing]
+        asked[going, action] = True
+    return wants
 
 
 def greedy(q: Float[np.ndarray, "s a"], grid: Grid, reward: Reward) -> Policy:

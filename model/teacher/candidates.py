@@ -22,11 +22,12 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from model.ensemble import Ensemble, Known, Question, Route
+from model.ensemble import Ensemble
 from model.errors import WeightsError
 from model.experts.category import CategoryState
 from model.experts.signals import Signals
 from model.learners.base import MIN_PROBABILITY
+from model.questions import Known, Question, Route
 from model.teacher.weights import SHARE, OnlineWeights, allowing_for_slips
 
 CANDIDATES = ("all", "recent", "undoubted", "base")
@@ -176,24 +177,18 @@ def answer(
     route = ensemble.route(signals, categories, questions)
     whole = route.probability.numpy()
     given = np.repeat(whole[:, None], len(CANDIDATES), axis=1).astype(np.float32)
-    of = np.array([question.category for question in questions], dtype=np.int64)
+    of = route.heard.of
     columns: list[tuple[int, list[CategoryState | None]]] = [
         (CANDIDATES.index(name), [None if one is None else getattr(one, name) for one in lessons])
         for name in _OTHERS
     ]
     columns.append((BASE, [ensemble.base] * len(categories)))
     for column, states in columns:
-        chosen = [i for i, category in enumerate(of.tolist()) if states[category] is not None]
-        if not chosen:
-            continue
-        others = [
-            category if state is None else Known(state, category.signals, category.is_placeholder)
-            for category, state in zip(categories, states, strict=True)
-        ]
-        asked = [questions[i] for i in chosen]
-        given[chosen, column] = ensemble.answered(
-            signals, others, asked, route.asked[chosen]
-        ).probability.numpy()
+        chosen = np.array([states[category] is not None for category in of.tolist()])
+        if chosen.any():
+            others = [state or ensemble.base for state in states]  # who has none is not chosen
+            rows = np.flatnonzero(chosen)
+            given[rows, column] = ensemble.under(route, others, rows).numpy()
     given = given.clip(MIN_PROBABILITY, 1 - MIN_PROBABILITY)
     probability = whole.astype(np.float64)
     for number, weights in enumerate(online):

@@ -11,9 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.ensemble import Ensemble, Known, Look, Question
+from model.ensemble import Ensemble
 from model.experts import EXPERTS
 from model.experts.signals import Signals, unpack
+from model.questions import Known, Look, Question
 from model.teacher.candidates import (
     BASE,
     CANDIDATES,

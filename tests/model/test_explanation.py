@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 
 import model
 from model.encoder import Encoder, build, normalise
-from model.ensemble import Ensemble, Known, Question
+from model.ensemble import Ensemble
 from model.errors import SupportError
 from model.experts import EXPERTS
 from model.experts.area import own_area
@@ -25,6 +25,7 @@ from model.images import letterbox
 from model.learners import LEARNERS, Head
 from model.learners.base import Learner
 from model.learners.blended_prior import BlendedPrior
+from model.questions import Known, Question
 from tests.model.experts_random import DIM, SIZE, random_ensemble
 from tests.model.pictures import scene
 

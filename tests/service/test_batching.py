@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model import Model, PictureError, images
-from model.ensemble import Known, Look, Question
 from model.experts.signals import Signals
+from model.questions import Known, Look, Question
 from service.batching import Embedder, Plan
 from service.errors import Overloaded, UnreadableBase64
 from service.metrics import Metrics

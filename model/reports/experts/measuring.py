@@ -29,6 +29,7 @@ from model.metrics import (
 )
 from model.policy.log import Log
 from model.policy.mdp import context_bucket
+from model.policy.policy import follow
 from model.training.expert_log import Pool, ask_everyone
 
 TOP = "together"
@@ -152,15 +153,14 @@ def with_policy(experts: Experts, log: Log) -> dict[str, Any]:
     asked = np.zeros(log.answered.shape, np.bool_)
     asked[:, [EXPERTS.index("statistics"), EXPERTS.index("sameness")]] = True
     bucket = context_bucket(log.shots, record(log.context))
-    going = np.arange(len(log))
-    while len(going):
+
+    def so_far(rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        heard = spoke[rows] & torch.from_numpy(asked[rows])
         with torch.no_grad():
-            so_far = experts.combination(
-                z[going], spoke[going] & torch.from_numpy(asked[going]), context[going]
-            )
-        action = experts.policy.next_expert(asked[going], so_far.double().numpy(), bucket[going])
-        going, action = going[action < len(EXPERTS)], action[action < len(EXPERTS)]
-        asked[going, action] = True
+            said: torch.Tensor = experts.combination(z[rows], heard, context[rows])
+        return said.double().numpy()
+
+    follow(experts.policy, so_far, asked, bucket)
     costs = np.array(experts.policy.costs)
     found: dict[str, Any] = {
         "asked": {name: float(asked[:, i].mean()) for i, name in enumerate(EXPERTS)},
