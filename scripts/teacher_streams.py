@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 import platform
 import sys
@@ -39,7 +38,16 @@ from model.learners.meta import MetaLearner
 from model.reports.features import FeatureStore, embed_all, encoder_key
 from model.reports.pool import Pool, collect, sides
 from model.teacher.learning import Settings
-from model.teacher.results import METHODS, SCENES, WINDOW, Figures, Scene, described, document
+from model.teacher.results import (
+    METHODS,
+    SCENES,
+    WINDOW,
+    Figures,
+    Scene,
+    as_text,
+    described,
+    document,
+)
 from model.teacher.simulation import Run, simulate
 from model.teacher.streams import Stream, StreamSampler
 from model.weights import find_card, load_weights, restore
@@ -150,8 +158,7 @@ def _run(args: argparse.Namespace) -> None:
     result = _rounded({"about": _about(args, card, encoder, device), "scenes": found})
     out: Path = args.out
     (out / "results").mkdir(parents=True, exist_ok=True)
-    text = json.dumps(result, indent=1, allow_nan=False)
-    (out / "results" / "teacher.json").write_text(text + "\n", encoding="utf-8")
+    (out / "results" / "teacher.json").write_text(as_text(result), encoding="utf-8")
     _draw_all(result, out / "images")
     document(out / "teacher.md", result)
     print(f"{out / 'teacher.md'}, {out / 'results' / 'teacher.json'}")

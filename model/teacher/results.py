@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +21,8 @@ Figures: TypeAlias = dict[str, Any]
 # Corrections in a moving window, and by when an error must have recovered from a change.
 WINDOW = 20
 RECOVERY = 30
+# Corrections between two points of a curve: windows that are closer hold nearly the same.
+_STEP = WINDOW // 2
 METHODS = {
     "ours": "online weights over all candidates",
     "for slips": "the same, allowing for one slip in ten words (reckoned from the same candidates)",
@@ -116,9 +120,7 @@ def described(run: Run, scene: Scene, settings: Settings, anew: Run | None = Non
             "error": {
                 span: _interval(mean_interval(wrong[:, at].mean(1))) for span, at in spans.items()
             },
-            "log_loss": {
-                span: _interval(mean_interval(loss[:, at].mean(1))) for span, at in spans.items()
-            },
+            "log_loss": _interval(mean_interval(loss.mean(1))),
             "error_by_correction": _moving(wrong),
             "log_loss_by_correction": _moving(loss),
         }
@@ -167,16 +169,29 @@ def _interval(found: Interval) -> Figures:
 
 
 def _moving(values: np.ndarray) -> Figures:
-    """Mean over the window that ends at each correction, from the first whole one on."""
-    total = np.cumsum(np.pad(values, ((0, 0), (1, 0))), axis=1)
-    means = (total[:, WINDOW:] - total[:, :-WINDOW]) / WINDOW
-    found = [mean_interval(means[:, t]) for t in range(means.shape[1])]
+    """Mean over the window that ends at each of some corrections, the first whole one among them
+    and the last; to the four digits that a curve can show."""
+    length = values.shape[1]
+    ends = sorted({*range(WINDOW, length + 1, _STEP), length})
+    found = [mean_interval(values[:, end - WINDOW : end].mean(1)) for end in ends]
     return {
-        "at": [WINDOW + t for t in range(means.shape[1])],
-        "estimate": [each.estimate for each in found],
-        "low": [each.low for each in found],
-        "high": [each.high for each in found],
+        "at": ends,
+        "estimate": [round(each.estimate, 4) for each in found],
+        "low": [round(each.low, 4) for each in found],
+        "high": [round(each.high, 4) for each in found],
     }
+
+
+def as_text(result: Figures) -> str:
+    """JSON to be compared by line: a list or an object that holds no other stands on one."""
+    text = json.dumps(result, indent=1, allow_nan=False)
+    return re.sub(r"[\[{][^][{}]*[]}]", _on_one_line, text) + "\n"
+
+
+def _on_one_line(found: re.Match[str]) -> str:
+    # Inside a string a line's end is escaped: these are between the values.
+    inside = re.sub(r"\n *", " ", found[0][1:-1]).strip()
+    return f"{found[0][0]}{inside}{found[0][-1]}"
 
 
 def document(path: Path, result: Figures) -> None:
@@ -224,7 +239,7 @@ def _table(scenes: list[Figures], changes: bool) -> Iterator[str]:
         for place, (name, found) in enumerate(scene["methods"].items()):
             label = f"{scene['title']} ({scene['streams']} streams)" if not place else ""
             cells = [_cell(found["error"][span]) for span in spans]
-            cells.append(_cell(found["log_loss"]["all"]))
+            cells.append(_cell(found["log_loss"]))
             yield f"| {label} | {METHODS[name]} | " + " | ".join(cells) + " |"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from model.episodes import Traits
 from model.errors import EpisodeError
 from model.learners.prior_mixture import PriorMixture
 from model.teacher.learning import OnlineLearner, Settings
-from model.teacher.results import SCENES, described
+from model.teacher.results import SCENES, as_text, described
 from model.teacher.simulation import Run, mixed, simulate
 from model.teacher.streams import SCENARIOS, Scenario, Stream, StreamSampler
 
@@ -127,7 +128,28 @@ def test_a_run_is_kept_whole_and_described(tmp_path: Path) -> None:
     assert ours["error"]["all"]["estimate"] == pytest.approx(wrong.mean())
     assert ours["error"]["last"]["estimate"] == pytest.approx(wrong[:, -20:].mean())
     curve = ours["error_by_correction"]
-    assert curve["at"] == [20, 21, 22, 23, 24]
-    assert curve["estimate"][2] == pytest.approx(wrong[:, 2:22].mean())
+    assert curve["at"] == [20, 24]
+    assert curve["estimate"][1] == pytest.approx(wrong[:, 4:].mean(), abs=5e-5)
+    loss = -np.log(np.where(run.is_placeholder, run.answer, 1 - run.answer))
+    assert ours["log_loss"]["estimate"] == pytest.approx(loss.mean())
     assert ours["ours_less_this"]["estimate"] == 0
     assert sum(figures["last_weights"].values()) == pytest.approx(1)
+    text = as_text(figures)
+    assert json.loads(text) == figures
+    assert f'"at": {curve["at"]},\n' in text  # numbers alone stand on one line
+
+
+@pytest.mark.parametrize("length", [24, 40, 43, 60])
+def test_a_curve_begins_with_the_first_whole_window_and_ends_with_the_last(length: int) -> None:
+    rng = np.random.default_rng(length)
+    p = rng.uniform(0.01, 0.99, (3, length, 3))
+    truth = rng.random((3, length)) < 0.5
+    told = np.ones_like(truth)
+    run = Run(("all", "last 5", "base"), p, p.mean(2), truth, truth, told)
+    curve = described(run, SCENES[1], Settings(windows=(5,)))["methods"]["ours"]
+    at = curve["error_by_correction"]["at"]
+    assert at[0] == 20
+    assert at[-1] == length
+    wrong = (p.mean(2) > 0.5) != truth
+    for end, found in zip(at, curve["error_by_correction"]["estimate"], strict=True):
+        assert found == pytest.approx(wrong[:, end - 20 : end].mean(), abs=5e-5)
