@@ -177,15 +177,22 @@ class Ensemble:
         Raises:
             SupportError: the shapes do not belong together, or a value is not finite.
         """
+        return self.study(support, is_placeholder)[0]
+
+    def study(
+        self, support: Signals, is_placeholder: NDArray[np.bool_]
+    ) -> tuple[CategoryState, Tensor]:
+        """What one category teaches its experts, and of each example that the encoder saw its
+        probability under the visual head of all the others, in order; see :meth:`adapt`."""
         if self.experts is not None:
-            return self.experts.panel.adapt(support, is_placeholder)
+            return self.experts.panel.study(support, is_placeholder)
         seen, labels = torch.from_numpy(support.visual), torch.from_numpy(is_placeholder)
-        head = self.learner.adapt(seen, labels)
+        studied = self.learner.study(seen, labels)
         positive = int(is_placeholder.sum())
         context = np.zeros(len(CONTEXT), np.float32)
-        return CategoryState(
-            {"visual": head.state}, context, positive, len(is_placeholder) - positive
-        )
+        heads = {"visual": studied.head.state}
+        negative = len(is_placeholder) - positive
+        return CategoryState(heads, context, positive, negative), studied.left_out
 
     # -- answering
 

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import torch
 
 from model import Model, PictureError, metrics
-from model.experts.signals import Signals
 from model.teacher.candidates import CANDIDATES, learn, taught
 from service.batching import Embedder
 from service.errors import ConflictingLabels, NothingUsable
@@ -45,10 +44,11 @@ class Fitter:
         labels = np.array(support.is_placeholder, dtype=np.bool_)
         signals = self.knowledge.signals(embeddings, support.signals)
         with self.counts.adapt_seconds.time(), torch.inference_mode():
-            lessons = learn(ensemble, signals, labels)
+            lessons, left_out = learn(ensemble, signals, labels)
+            seen = labels[signals.embedded]
             quality = None
-            if len(labels) <= self.quality_examples and _enough(labels[signals.embedded]):
-                quality = self._quality(signals, labels)
+            if len(labels) <= self.quality_examples and _enough(seen):
+                quality = _quality(left_out, seen)
             online = support.previous_online
             for lesson in support.feedback:
                 online = self.taught(online, lesson.answers, lesson.label)
@@ -72,12 +72,6 @@ class Fitter:
         weights = taught(weights_of(previous_online), given, label == "placeholder")
         return weights.to_array().astype("<f8").tobytes()
 
-    def _quality(self, signals: Signals, labels: npt.NDArray[np.bool_]) -> dict[str, Any]:
-        """Of the visual head, each example judged by a head that never saw it."""
-        x, y = torch.from_numpy(signals.visual[signals.embedded]), labels[signals.embedded]
-        probability = self.model.learner.leave_one_out(x, torch.from_numpy(y)).numpy()
-        return _quality(probability, y)
-
 
 def _enough(is_placeholder: npt.NDArray[np.bool_]) -> bool:
     """Two of each label: with one, leaving it out leaves none."""
@@ -88,7 +82,7 @@ def _enough(is_placeholder: npt.NDArray[np.bool_]) -> bool:
 def _quality(
     probability: npt.NDArray[np.float32], is_placeholder: npt.NDArray[np.bool_]
 ) -> dict[str, Any]:
-    """Each example judged by a head that never saw it."""
+    """Each example judged by a visual head that never saw it."""
     said = probability >= 0.5
     return {
         "method": "leave-one-out",

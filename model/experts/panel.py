@@ -15,7 +15,7 @@ from model.experts.category import CategoryState
 from model.experts.signal_expert import SignalExpert
 from model.experts.signals import Signals
 from model.learners.base import Learner
-from model.metalearner.context import ADAPTED, describe
+from model.metalearner.context import ADAPTED, Record, describe
 
 LETTERING = 4.0
 """Log odds of lettering that weigh as much as the whole of what was read."""
@@ -80,15 +80,33 @@ class Panel(nn.Module):
         Raises:
             SupportError: the shapes do not belong together, or a value is not finite.
         """
+        return self.study(support, is_placeholder)[0]
+
+    def study(
+        self, support: Signals, is_placeholder: NDArray[np.bool_]
+    ) -> tuple[CategoryState, Float[Tensor, " n_embedded"]]:
+        """What one category teaches, and each embedded example's probability under the visual
+        head of all the others; see :meth:`adapt`."""
         labels = torch.from_numpy(is_placeholder)
-        usable = {name: (x[mask], labels[mask]) for name, (x, mask) in self.sees(support).items()}
-        learners = self.learners
-        return CategoryState(
-            heads={name: learners[name].adapt(x, y).state for name, (x, y) in usable.items()},
-            context=describe(learners, usable, is_placeholder),
+        heads: dict[str, Tensor] = {}
+        told: dict[str, Record] = {}
+        left_out = torch.empty(0)
+        for name, (x, mask) in self.sees(support).items():
+            learner, x, y = self.learners[name], x[mask], labels[mask]
+            studied = learner.study(x, y)
+            nothing = studied.head if not len(x) else learner.adapt(x[:0], y[:0])
+            base = learner.score(nothing, x)
+            heads[name] = studied.head.state
+            told[name] = Record(studied.left_out.numpy(), base.numpy(), y.numpy())
+            if name == "visual":
+                left_out = studied.left_out
+        state = CategoryState(
+            heads=heads,
+            context=describe(told, is_placeholder),
             placeholder=int(is_placeholder.sum()),
             real=int((~is_placeholder).sum()),
         )
+        return state, left_out
 
     def logits(
         self,

@@ -58,6 +58,19 @@ class Head:
         return cls(learner=learner, state=state)
 
 
+@dataclass(frozen=True, eq=False)
+class Studied:
+    """A support set learned, and how well that goes.
+
+    Attributes:
+        head: fitted to all n examples.
+        left_out: shape (n,), probability of each under the head of all the others.
+    """
+
+    head: Head
+    left_out: Tensor
+
+
 @runtime_checkable
 class Learner(Protocol):
     """Turns a support set into a head, and a head and queries into probabilities.
@@ -95,6 +108,9 @@ class Learner(Protocol):
 
     def leave_one_out(self, embeddings: Tensor, is_placeholder: Tensor) -> Tensor:
         """Probability of each example under the head fitted to all the others: shape (n,)."""
+
+    def study(self, embeddings: Tensor, is_placeholder: Tensor) -> Studied:
+        """What ``adapt`` and ``leave_one_out`` give, sharing the work that both need."""
 
 
 def check_support(embeddings: Tensor, is_placeholder: Tensor, dim: int) -> None:

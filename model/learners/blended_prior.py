@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.errors import SupportError
-from model.learners.base import check_support, to_probability
+from model.learners.base import Head, Studied, check_support, to_probability
 from model.learners.dual_logistic import dual_logistic
 from model.learners.prior_mixture import PriorMixture
 
@@ -79,14 +79,20 @@ class BlendedPrior(PriorMixture):
             present: False where a row is padding.
         """
         mixture, known = self._answer(embeddings, is_placeholder, present)
-        share, gain = self._trust(known)
         kernel = self._kernel(embeddings)
         dual = dual_logistic(kernel, is_placeholder.to(kernel.dtype), present)
+        head = self._blended(mixture, known, dual, embeddings)
+        return torch.where(self._unasked(present.sum(1))[:, None], self.zero_shot, head)
+
+    def _blended(
+        self, mixture: Tensor, known: Tensor, dual: Tensor, embeddings: Tensor
+    ) -> Float[Tensor, "b d_plus_1"]:
+        """Heads of the mixture and of the regression whose dual coefficients are (b, n)."""
+        share, gain = self._trust(known)
         dual = (self.inverse_penalty * dual).to(embeddings.dtype)
         weight = torch.einsum("bn,bnd->bd", dual, embeddings)
         logistic = torch.cat([weight, _BIAS * dual.sum(1, keepdim=True)], dim=1)
-        head = (1 - share)[:, None] * mixture + (share * gain)[:, None] * logistic
-        return torch.where(self._unasked(present.sum(1))[:, None], self.zero_shot, head)
+        return (1 - share)[:, None] * mixture + (share * gain)[:, None] * logistic
 
     @torch.no_grad()
     def leave_one_out(self, embeddings: Tensor, is_placeholder: Tensor) -> Tensor:
@@ -98,10 +104,30 @@ class BlendedPrior(PriorMixture):
             return torch.empty(0)
         if n == 1:  # the others are none
             return self.score(self.adapt(embeddings[:0], is_placeholder[:0]), embeddings)
-        mixture, known = self._left_out(embeddings.float(), is_placeholder)
+        return self._studied(embeddings.float(), is_placeholder).left_out
+
+    @torch.no_grad()
+    def study(self, embeddings: Tensor, is_placeholder: Tensor) -> Studied:
+        """The head and each example's probability without it, from the same factors and in the
+        same Newton iterations; see ``Learner.study``."""
+        check_support(embeddings, is_placeholder, self.embedding_dim)
+        if len(embeddings) < 2:
+            return super().study(embeddings, is_placeholder)
+        return self._studied(embeddings.float(), is_placeholder)
+
+    def _studied(self, embeddings: Tensor, is_placeholder: Tensor) -> Studied:
+        """Of n >= 2 checked examples."""
+        present = torch.ones(1, len(embeddings), dtype=torch.bool, device=embeddings.device)
+        factors = self._factors(embeddings[None], is_placeholder[None], present)
+        dual, left_out = self._regressions(self._kernel(embeddings), is_placeholder)
+        mixture, known = self._answer_from(factors, is_placeholder[None], present)
+        head = self._blended(mixture, known, dual[None], embeddings[None])[0]
+        mixture, known = self._left_out_from(factors, is_placeholder, present)
         share, gain = self._trust(known)
-        logistic = self._logistic_left_out(self._kernel(embeddings.float()), is_placeholder)
-        return to_probability((1 - share) * mixture + share * gain * logistic)
+        return Studied(
+            Head(self.name, head.clone()),
+            to_probability((1 - share) * mixture + share * gain * left_out),
+        )
 
     def prior(self) -> PriorMixture:
         """The mixture alone, sharing every parameter: what the outer loop trains first."""
@@ -121,24 +147,27 @@ class BlendedPrior(PriorMixture):
         x = embeddings.double()
         return self.inverse_penalty * (x @ x.mT + _BIAS)
 
-    def _logistic_left_out(self, kernel: Tensor, is_placeholder: Tensor) -> Tensor:
-        """The regression's logit (n,) of each example from all the others."""
+    def _regressions(self, kernel: Tensor, is_placeholder: Tensor) -> tuple[Tensor, Tensor]:
+        """Dual coefficients (n,) of all examples, and the regression's logit (n,) of each example
+        from all the others."""
         n = len(kernel)
         target = is_placeholder.to(kernel.dtype)
         if n <= REFITTED:
-            others = ~torch.eye(n, dtype=torch.bool, device=kernel.device)
-            refitted = dual_logistic(kernel.expand(n, n, n), target.expand(n, n), others)
-            return (kernel * refitted).sum(1).float()
+            # The last row leaves none out.
+            left = ~torch.eye(n + 1, n, dtype=torch.bool, device=kernel.device)
+            duals = dual_logistic(kernel.expand(n + 1, n, n), target.expand(n + 1, n), left)
+            return duals[n], (kernel * duals[:n]).sum(1).float()
         # One Newton step of the fit without i from the fit with it (Rad and Maleki 2020,
         # arXiv:1801.10243): f_i - (t_i - p_i) v_i / (1 - w_i v_i), v = diag((K^-1 + W)^-1).
         everything = torch.ones(1, n, dtype=torch.bool, device=kernel.device)
-        f = kernel @ dual_logistic(kernel[None], target[None], everything)[0]
+        dual = dual_logistic(kernel[None], target[None], everything)[0]
+        f = kernel @ dual
         p = torch.sigmoid(f)
         w = (p * (1 - p)).clamp_min(1e-12)
         inner = kernel + torch.diag(1 / w)  # (K^-1 + W)^-1 = K - K (K + W^-1)^-1 K
         v = kernel.diagonal() - (kernel * torch.linalg.solve(inner, kernel)).sum(0)
         left_out: Tensor = f - (target - p) * v / (1 - w * v)
-        return left_out.float()
+        return dual, left_out.float()
 
     def _trust(self, known: Tensor) -> tuple[Tensor, Tensor]:
         """r in [0, 1) and g > 0, shape (b,) each."""

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from model.learners.base import Head, check_head, check_support, to_probability
+from model.learners.base import Head, Studied, check_head, check_support, to_probability
 
 
 class MetaLearner(nn.Module):
@@ -90,3 +90,9 @@ class MetaLearner(nn.Module):
             head = self.adapt(embeddings[others], is_placeholder[others])
             found[i] = self.score(head, embeddings[i : i + 1])[0]
         return found
+
+    def study(self, embeddings: Tensor, is_placeholder: Tensor) -> Studied:
+        """The head and each example's probability without it; see ``Learner.study``."""
+        return Studied(
+            self.adapt(embeddings, is_placeholder), self.leave_one_out(embeddings, is_placeholder)
+        )

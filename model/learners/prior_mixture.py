@@ -38,6 +38,10 @@ from model.learners.linear import LinearLearner
 MIN_NOISE = 1e-3
 
 
+# x, residuals and Cholesky factors of a batch of support sets.
+_Factors = tuple[Tensor, Tensor, Tensor]
+
+
 class PriorMixture(LinearLearner):
     """Closed-form head under a meta-learned mixture of Gaussian priors.
 
@@ -89,7 +93,14 @@ class PriorMixture(LinearLearner):
         self, embeddings: Tensor, is_placeholder: Tensor, present: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Heads (b, d + 1) under the mixture, and what is known of each support set (b, 6)."""
-        x, residual, lower = self._factors(embeddings, is_placeholder, present)
+        return self._answer_from(
+            self._factors(embeddings, is_placeholder, present), is_placeholder, present
+        )
+
+    def _answer_from(
+        self, factors: _Factors, is_placeholder: Tensor, present: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        x, residual, lower = factors
         solved = torch.cholesky_solve(residual[..., None], lower)[..., 0]  # (b, M, n)
         log_evidence = self._log_evidence(residual, solved, lower, present)
         # E[w | D, k] = m_k + c_k^2 S X^T alpha_k
@@ -102,6 +113,12 @@ class PriorMixture(LinearLearner):
         gain, shift = self._calibration(known)
         head = gain[:, None] * torch.einsum("bm,bmd->bd", weight, posterior)
         return torch.cat([head[:, :-1], head[:, -1:] + shift[:, None]], dim=1), known
+
+    def fit(self, embeddings: Float[Tensor, "n d"], is_placeholder: Tensor) -> Float[Tensor, " s"]:
+        """State of one checked support set; an empty one needs no reckoning."""
+        if not len(embeddings) and bool(self.zero_shot.any()):
+            return self.zero_shot
+        return super().fit(embeddings, is_placeholder)
 
     def prior(self) -> PriorMixture:
         """The mixture alone, sharing every parameter: what the outer loop trains first."""
@@ -143,14 +160,20 @@ class PriorMixture(LinearLearner):
     def _left_out(self, embeddings: Tensor, is_placeholder: Tensor) -> tuple[Tensor, Tensor]:
         """Logit (n,) of each of n >= 2 examples from the others, and what these tell (n, 6)."""
         present = torch.ones(1, len(embeddings), dtype=torch.bool, device=embeddings.device)
-        _, residual, lower = self._factors(embeddings[None], is_placeholder[None], present)
+        factors = self._factors(embeddings[None], is_placeholder[None], present)
+        return self._left_out_from(factors, is_placeholder, present)
+
+    def _left_out_from(
+        self, factors: _Factors, is_placeholder: Tensor, present: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        _, residual, lower = factors
         inverse_diagonal = torch.cholesky_inverse(lower).diagonal(dim1=-2, dim2=-1)[0]  # (M, n)
         solved = torch.cholesky_solve(residual[..., None], lower)[..., 0]
         log_evidence = self._log_evidence(residual, solved, lower, present)[0]  # (M,)
         variance = 1 / inverse_diagonal
         error = solved[0] * variance  # y_i - mu_i
         log_own = -0.5 * (error.square() / variance + variance.log() + math.log(2 * math.pi))
-        y = is_placeholder.to(embeddings.dtype) * 2 - 1
+        y = is_placeholder.to(residual.dtype) * 2 - 1
         weight, log_mass = self._responsibility((log_evidence[:, None] - log_own).T)  # (n, M)
         positive = is_placeholder.sum() - is_placeholder.long()
         negative = (~is_placeholder).sum() - (~is_placeholder).long()
@@ -158,9 +181,7 @@ class PriorMixture(LinearLearner):
         gain, shift = self._calibration(known)
         return gain * (weight * (y - error).T).sum(1) + shift, known
 
-    def _factors(
-        self, embeddings: Tensor, is_placeholder: Tensor, present: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _factors(self, embeddings: Tensor, is_placeholder: Tensor, present: Tensor) -> _Factors:
         """x (b, n, d+1), residual y - m_k . x (b, M, n), Cholesky factor of A (b, M, n, n)."""
         x = functional.pad(embeddings, (0, 1), value=1.0) * present[..., None]
         y = (is_placeholder.to(x.dtype) * 2 - 1) * present

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
-
-from model.learners.base import Learner
 
 ADAPTED = ("statistics", "words", "visual")
 """The experts with a head of their own; sameness reads the examples themselves."""
@@ -32,6 +30,21 @@ CONTEXT = (
 _WORST = -3.0
 
 
+@dataclass(frozen=True, eq=False)
+class Record:
+    """How one expert does on the n examples of a category that it could see.
+
+    Attributes:
+        left_out: shape (n,), each example's probability under the head of all the others.
+        base: shape (n,), under the head of no examples.
+        truth: shape (n,), whether each is a placeholder.
+    """
+
+    left_out: NDArray[np.float32]
+    base: NDArray[np.float32]
+    truth: NDArray[np.bool_]
+
+
 def skill(probability: NDArray[np.float32], is_placeholder: NDArray[np.bool_]) -> float:
     """How much better than a coin: 1 - (mean log loss) / log 2, in [-3, 1]; 0 for no examples.
 
@@ -45,17 +58,11 @@ def skill(probability: NDArray[np.float32], is_placeholder: NDArray[np.bool_]) -
     return max(_WORST, 1 + float(np.log(right).mean()) / math.log(2))
 
 
-def describe(
-    learners: Mapping[str, Learner],
-    support: Mapping[str, tuple[Tensor, Tensor]],
-    is_placeholder: NDArray[np.bool_],
-) -> NDArray[np.float32]:
+def describe(told: Mapping[str, Record], is_placeholder: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Context (C,) of one category, float32.
 
     Args:
-        learners: of each of ``ADAPTED``.
-        support: what each of them could see of the examples: embeddings (n_e, d_e) and their
-            labels (n_e,), bool; n_e may be 0.
+        told: how each of ``ADAPTED`` does on the examples that it could see.
         is_placeholder: labels (n,) of all examples.
     """
     positive = int(is_placeholder.sum())
@@ -68,13 +75,12 @@ def describe(
     ]
     left_out, base = [], []
     for name in ADAPTED:
-        learner, (x, y) = learners[name], support[name]
-        truth = y.numpy()
-        nothing = learner.adapt(x[:0], y[:0])
-        base.append(skill(learner.score(nothing, x).numpy(), truth))
+        one = told[name]
+        truth = one.truth
+        base.append(skill(one.base, truth))
         # With one label only, the others of a label say little about it but its name.
         known = len(truth) > 2 and truth.any() and not truth.all()
-        left_out.append(skill(learner.leave_one_out(x, y).numpy(), truth) if known else 0.0)
+        left_out.append(skill(one.left_out, truth) if known else 0.0)
     return np.array([*found, *left_out, *base], dtype=np.float32)
 
 

@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from model.ensemble import Ensemble
@@ -108,37 +107,43 @@ class Lessons:
 
 def learn(
     ensemble: Ensemble, support: Signals, is_placeholder: np.ndarray, window: int = WINDOW
-) -> Lessons:
+) -> tuple[Lessons, Float[np.ndarray, " n_embedded"]]:
     """Adapt to a support set, newest last.
 
+    Returns:
+        What was learned, and each example that the encoder saw (``support.embedded``), in order,
+        judged by the visual head of all the others.
     Raises:
         SupportError: the shapes do not belong together, or a value is not finite.
     """
-    whole = ensemble.adapt(support, is_placeholder)
+    whole, left_out = ensemble.study(support, is_placeholder)
     recent = undoubted = None
     if len(support) > window:
         newest = slice(len(support) - window, None)
         recent = ensemble.adapt(support.take(newest), is_placeholder[newest])
-    doubtful = slips(ensemble, support, is_placeholder)
+    doubtful = slips(left_out.numpy(), support.embedded, is_placeholder)
     if doubtful.any():
         undoubted = ensemble.adapt(support.take(~doubtful), is_placeholder[~doubtful])
-    return Lessons(whole, recent, undoubted)
+    return Lessons(whole, recent, undoubted), left_out.numpy()
 
 
-def slips(ensemble: Ensemble, support: Signals, is_placeholder: np.ndarray) -> np.ndarray:
+def slips(left_out: np.ndarray, embedded: np.ndarray, is_placeholder: np.ndarray) -> np.ndarray:
     """Which examples (n,) look mislabelled: the visual head of all the others finds them absurd.
 
     None where there are few examples or one label only, nor where that would be many: a category
     that has turned around finds all of its older examples absurd, and is right.
+
+    Args:
+        left_out: probability of each of the k examples that the encoder saw.
+        embedded: shape (n,), which those are.
+        is_placeholder: shape (n,).
     """
-    found = np.zeros(len(support), np.bool_)
-    seen = np.flatnonzero(support.embedded)
+    found = np.zeros(len(embedded), np.bool_)
+    seen = np.flatnonzero(embedded)
     labels = is_placeholder[seen]
     if len(seen) < _FEWEST or labels.all() or not labels.any():
         return found
-    x, y = torch.from_numpy(support.visual[seen]), torch.from_numpy(labels)
-    p = ensemble.learner.leave_one_out(x, y).numpy()
-    absurd = np.where(labels, p, 1 - p) < ABSURD
+    absurd = np.where(labels, left_out, 1 - left_out) < ABSURD
     if absurd.mean() <= _MOST:
         found[seen] = absurd
     return found

@@ -32,7 +32,7 @@ def kept(ensemble: Ensemble, count: int) -> tuple[ActiveHead, ExampleMatrix]:
         tuple(signals.packed(row, ensemble.mark) for row in range(count)),
     )
     knowledge = Knowledge(ensemble)
-    lessons = learn(ensemble, knowledge.signals(matrix.embeddings, matrix.signals), labels)
+    lessons, _ = learn(ensemble, knowledge.signals(matrix.embeddings, matrix.signals), labels)
     head = ActiveHead(
         category="shoes",
         known=True,

@@ -114,6 +114,18 @@ def test_leave_one_out_is_the_head_of_the_others(name: str, n: int, seed: int) -
 
 
 @names
+@given(n=st.integers(0, 12), seed=seeds)
+def test_studying_is_adapting_and_leaving_one_out(name: str, n: int, seed: int) -> None:
+    learner = build(name)
+    x, y = embeddings(n, seed), labels(n, seed)
+    studied = learner.study(x, y)
+    assert studied.head.learner == name
+    torch.testing.assert_close(studied.head.state, learner.adapt(x, y).state, atol=1e-4, rtol=1e-3)
+    expected = learner.leave_one_out(x, y)
+    torch.testing.assert_close(studied.left_out, expected, atol=1e-5, rtol=1e-4)
+
+
+@names
 @pytest.mark.parametrize("label", [True, False])
 def test_one_label_only_is_answered(name: str, label: bool) -> None:
     learner = build(name)

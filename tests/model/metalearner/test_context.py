@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.learners.blended_prior import BlendedPrior
-from model.metalearner.context import ADAPTED, CONTEXT, describe, record, skill
+from model.metalearner.context import ADAPTED, CONTEXT, Record, describe, record, skill
 
 
 def test_skill_is_one_less_the_loss_in_coins() -> None:
@@ -36,7 +36,13 @@ def test_every_number_of_a_context(seed: int, placeholder: int, real: int) -> No
     y = torch.arange(n) < placeholder
     # Words saw only every other example.
     support = {name: (x[::2], y[::2]) if name == "words" else (x, y) for name in ADAPTED}
-    found = dict(zip(CONTEXT, describe(learners, support, y.numpy()).tolist(), strict=True))
+    told = {}
+    for name, (seen, labels) in support.items():
+        learner = learners[name]
+        base = learner.score(learner.adapt(x[:0], y[:0]), seen)
+        left_out = learner.leave_one_out(seen, labels)
+        told[name] = Record(left_out.numpy(), base.numpy(), labels.numpy())
+    found = dict(zip(CONTEXT, describe(told, y.numpy()).tolist(), strict=True))
     assert found["log_placeholder"] == pytest.approx(math.log1p(placeholder))
     assert found["log_real"] == pytest.approx(math.log1p(real))
     assert found["both"] == (placeholder > 0 and real > 0)
