@@ -151,9 +151,8 @@ def train_stage(
         places = _places(seed, step, config.batch, len(cached))
         labels = [cached.labels[p] for p in places.tolist()]
         grey = torch.from_numpy(augmented(cached.gather(places), rng, config.shift))
-        with torch.autocast("cpu", torch.bfloat16):
-            reading, features = reader.read_grey(grey)
-            letters, words = spelling(features, config.letters > 0)
+        reading, features = reader.read_grey(grey)
+        letters, words = spelling(features, config.letters > 0)
         none, ink = verdict_losses(reading.says_none, reading.lettering, labels, config.silence)
         spelled = word_loss(words, vocabulary.targets(labels))
         lettered = letter_loss(letters, vocabulary.spelled(labels))
