@@ -57,7 +57,7 @@ SETTINGS = Settings(windows=(24,), absurd=0.1, slips=0.1)
 # Okabe and Ito's, told apart by people who see colours differently; ours is black.
 _LINES: dict[str, tuple[str, Any]] = {
     "ours": ("black", "-"),
-    "for slips": ("#56B4E9", (0, (1, 1))),
+    "no slips": ("#56B4E9", (0, (1, 1))),
     "all": ("#0072B2", "--"),
     "newest": ("#009E73", "-."),
     "no share": ("#D55E00", (0, (5, 1))),

@@ -15,6 +15,7 @@ from model.intervals import Interval, difference_interval, mean_interval
 from model.teacher.learning import Settings
 from model.teacher.simulation import Mixing, Run, mixed
 from model.teacher.streams import Scenario
+from model.teacher.weights import allowing_for_slips
 
 Figures: TypeAlias = dict[str, Any]
 
@@ -25,7 +26,7 @@ RECOVERY = 30
 _STEP = WINDOW // 2
 METHODS = {
     "ours": "online weights over all candidates",
-    "for slips": "the same, allowing for one slip in ten words (reckoned from the same candidates)",
+    "no slips": "the same, judged as if no word were a slip",
     "no doubt": "the same without the candidate that doubts words",
     "no share": "the same, nothing shared out (Hedge)",
     "all": "re-adapted on all words, no weights",
@@ -83,21 +84,28 @@ SCENES = (
 def answers(run: Run, settings: Settings, anew: Run | None = None) -> dict[str, np.ndarray]:
     """What each method answered, shape (S, T), by its name in METHODS.
 
+    The online weights' own are reckoned anew from the same candidates' answers, one thing changed
+    in each; a thing that the settings leave out cannot be changed, and has no entry.
+
     Args:
         anew: of the second halves of the same streams alone, with "all" among its candidates: what
             nobody can do better who must find out about the change.
     """
+    share, slips = settings.share, settings.slips
     kept = [name for name in run.candidates if name != "undoubted"]
     column = {name: run.given[:, :, i] for i, name in enumerate(run.candidates)}
     found = {
         "ours": run.answer,
-        "for slips": mixed(run, run.candidates, settings.share, 0.1),
-        "no doubt": mixed(run, kept, settings.share),
-        "no share": mixed(run, run.candidates, 0.0),
         "all": column["all"],
         "newest": column[f"last {settings.windows[0]}"],
         "no teacher": column["base"],
     }
+    if slips:
+        found["no slips"] = mixed(run, run.candidates, share)
+    if kept != list(run.candidates):
+        found["no doubt"] = mixed(run, kept, share, slips)
+    if share:
+        found["no share"] = mixed(run, run.candidates, 0.0, slips)
     if anew is not None:
         later = anew.given[:, :, anew.candidates.index("all")]
         found["anew"] = np.concatenate([column["all"][:, : -later.shape[1]], later], 1)
@@ -159,7 +167,8 @@ def _last_weights(run: Run, settings: Settings) -> np.ndarray:
     """Mean weights of the candidates after the last word, shape (N,)."""
     mixing = Mixing(len(run.told), len(run.candidates), settings.share)
     for t in range(run.told.shape[1]):
-        mixing.update(run.given[:, t], run.said[:, t], run.told[:, t])
+        heard = allowing_for_slips(run.given[:, t], settings.slips)
+        mixing.update(heard, run.said[:, t], run.told[:, t])
     value: np.ndarray = np.exp(mixing.log_weights).mean(0)
     return value
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from model.episodes import Traits
 from model.errors import EpisodeError
 from model.learners.prior_mixture import PriorMixture
 from model.teacher.learning import OnlineLearner, Settings
-from model.teacher.results import SCENES, as_text, described
+from model.teacher.results import METHODS, SCENES, answers, as_text, described
 from model.teacher.simulation import Run, mixed, simulate
 from model.teacher.streams import SCENARIOS, Scenario, Stream, StreamSampler
 
@@ -137,6 +138,27 @@ def test_a_run_is_kept_whole_and_described(tmp_path: Path) -> None:
     text = as_text(figures)
     assert json.loads(text) == figures
     assert f'"at": {curve["at"]},\n' in text  # numbers alone stand on one line
+
+
+def test_each_comparison_changes_one_thing_and_stands_only_where_it_does() -> None:
+    rng = np.random.default_rng(5)
+    given, truth = rng.uniform(0.01, 0.99, (3, 24, 4)), rng.random((3, 24)) < 0.5
+    names = ("all", "last 5", "undoubted", "base")
+
+    def of(names: tuple[str, ...], settings: Settings) -> tuple[Run, dict[str, np.ndarray]]:
+        run = Run(names, given[..., : len(names)], truth * 1.0, truth, truth, np.ones_like(truth))
+        ours = mixed(run, names, settings.share, settings.slips)
+        run = replace(run, answer=ours)
+        return run, answers(run, settings)
+
+    run, found = of(names, Settings(windows=(5,), absurd=0.1, slips=0.1))
+    assert list(found) == [name for name in METHODS if name != "anew"]
+    kept = ("all", "last 5", "base")
+    np.testing.assert_array_equal(found["no slips"], mixed(run, names, 0.02, 0.0))
+    np.testing.assert_array_equal(found["no doubt"], mixed(run, kept, 0.02, 0.1))
+    np.testing.assert_array_equal(found["no share"], mixed(run, names, 0.0, 0.1))
+    _, plain = of(kept, Settings(windows=(5,), share=0.0))
+    assert list(plain) == ["ours", "all", "newest", "no teacher"]
 
 
 @pytest.mark.parametrize("length", [24, 40, 43, 60])
