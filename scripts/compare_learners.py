@@ -21,12 +21,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -38,6 +35,7 @@ from tqdm import tqdm
 from model.encoder import Encoder, choose_device
 from model.errors import MetricError, StandinError
 from model.learners import LEARNERS
+from model.reports.about import command, options, provenance, rounded
 from model.reports.bakeoff import document, plots
 from model.reports.bakeoff.entrants import Entrant
 from model.reports.bakeoff.jobs import Trained, train_all
@@ -222,11 +220,10 @@ def _about(
 ) -> dict[str, Any]:
     packages = ["torch", "numpy", "scikit-learn"]
     packages += [p for start, p in _PACKAGES.items() if any(e.name.startswith(start) for e in by)]
+    words = options(args, "data", "validation", "weights", "views", "episodes", "steps", "tasks")
     return {
-        "command": _command(args),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": f"{os.cpu_count()} cores, CPU",
-        "versions": {"Python": platform.python_version()} | {p: version(p) for p in packages},
+        "command": command("compare_learners", *words, *options(args, "first")),
+        **provenance(packages),
         "weights": name,
         "weights_sha256": sha256,
         "precision": "fp16" if device.type == "cuda" else "fp32",
@@ -236,38 +233,16 @@ def _about(
     }
 
 
-def _command(args: argparse.Namespace) -> str:
-    """The command with the folders' names alone: where they lie on this machine is nobody's."""
-    words = ["python scripts/compare_learners.py"]
-    for option in ("data", "validation", "weights", "views"):
-        given = getattr(args, option) or []
-        words += [f"--{option} {p.name}" for p in (given if isinstance(given, list) else [given])]
-    words += [f"--{option} {getattr(args, option)}" for option in ("episodes", "steps", "tasks")]
-    words += [f"--first {args.first}"] if args.first else []
-    return " \\\n    ".join(words)
-
-
 def _write(result: dict[str, Any], out: Path, stem: str, name: str) -> None:
     (out / "results").mkdir(parents=True, exist_ok=True)
     # The report is made from what the file holds, so that anybody can make it again.
-    result = _rounded(result)
+    result = rounded(result, 5, null=True)
     text = json.dumps(result, indent=1, allow_nan=False)
     (out / "results" / name).write_text(text + "\n", encoding="utf-8")
     drawn = plots.draw_all(result, out / "images", stem)
     report = out / f"{stem}.md"
     document.write(report, result, {k: f"images/{file}" for k, file in drawn.items()})
     print(f"{report}, {out / 'results' / name}")
-
-
-def _rounded(value: Any) -> Any:
-    """Five digits are more than any interval here supports; NaN and infinity become null."""
-    if isinstance(value, float):
-        return round(value, 5) if np.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(key): _rounded(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(each) for each in value]
-    return value
 
 
 if __name__ == "__main__":

@@ -17,11 +17,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,6 +30,7 @@ from model.encoder import Encoder, choose_device
 from model.errors import StandinError
 from model.imagenet import BACKBONE, SHA256, imagenet_encoder
 from model.reports import document, plots
+from model.reports.about import command, options, provenance, rounded
 from model.reports.bars import Bars
 from model.reports.drawn import Wanted, draw_items
 from model.reports.methods import Candidate
@@ -105,7 +103,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     about = _about(args, candidates, device, f"results/{name}")
     result = {"about": about, **result}
     (out / "results").mkdir(parents=True, exist_ok=True)
-    text = json.dumps(_rounded(result), indent=1, allow_nan=False)
+    text = json.dumps(rounded(result, 6, null=True), indent=1, allow_nan=False)
     (out / "results" / name).write_text(text + "\n", encoding="utf-8")
     drawn = plots.draw_all(result, out / "images")
     document.write(
@@ -154,14 +152,11 @@ def _items(args: argparse.Namespace, image_size: int) -> list[Item]:
 def _about(
     args: argparse.Namespace, candidates: Sequence[Candidate], device: torch.device, results: str
 ) -> dict[str, Any]:
-    cuda = device.type == "cuda"
-    machine = torch.cuda.get_device_name(device) if cuda else f"{os.cpu_count()} cores, CPU"
-    packages = ("torch", "timm", "numpy", "scikit-learn", "pillow")
+    words = options(args, "data", "validation", "weights", "also", "fonts", "icons")
+    words += options(args, "drawn", "episodes", "seed")
     return {
-        "command": _command(args),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": machine,
-        "versions": {"Python": platform.python_version()} | {p: version(p) for p in packages},
+        "command": command("evaluate", *words),
+        **provenance(("torch", "timm", "numpy", "scikit-learn", "pillow"), device),
         "weights": candidates[0].name,
         "weights_sha256": candidates[0].sha256,
         "precision": candidates[0].encoder.precision,
@@ -169,27 +164,6 @@ def _about(
         "seed": args.seed,
         "results": results,
     }
-
-
-def _command(args: argparse.Namespace) -> str:
-    """The command with the folders' names alone: where they lie on this machine is nobody's."""
-    words = ["python scripts/evaluate.py"]
-    for option in ("data", "validation", "weights", "also", "fonts", "icons"):
-        given = getattr(args, option) or []
-        words += [f"--{option} {p.name}" for p in (given if isinstance(given, list) else [given])]
-    words += [f"--{option} {getattr(args, option)}" for option in ("drawn", "episodes", "seed")]
-    return " \\\n    ".join(words)
-
-
-def _rounded(value: Any) -> Any:
-    """Six digits are more than any interval here supports; NaN becomes null."""
-    if isinstance(value, float):
-        return round(value, 6) if value == value else None
-    if isinstance(value, dict):
-        return {key: _rounded(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(each) for each in value]
-    return value
 
 
 if __name__ == "__main__":

@@ -18,13 +18,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
-import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +34,7 @@ from model.episodes import EpisodeSampler
 from model.errors import StandinError
 from model.learners.prior_mixture import PriorMixture
 from model.reports import learning_curve_document, learning_curve_plots
+from model.reports.about import command, options, provenance
 from model.reports.bakeoff.material import check_same_encoder, stored_views
 from model.reports.bars import Bars
 from model.reports.features import FeatureStore, embed_all, encoder_key
@@ -212,19 +209,12 @@ def _outcomes(wanted: Sequence[Point], shop: Workshop, so_far: bool) -> dict[Poi
 
 
 def _about(args: argparse.Namespace, name: str, sha256: str) -> dict[str, Any]:
-    words = ["python scripts/learning_curve.py"]
-    # The folders' names alone: where they lie on this machine is nobody's.
-    for option in ("data", "validation"):
-        words += [f"--{option} {path.name}" for path in getattr(args, option)]
-    words += ["--views WORK"]
-    words += [f"--{option} {getattr(args, option)}" for option in ("episodes", "repeats", "seed")]
+    words = [*options(args, "data", "validation"), "--views WORK"]
+    words += options(args, "episodes", "repeats", "seed")
     words += [] if len(args.axes) == 3 else [f"--axes {','.join(args.axes)}"]
-    packages = ("torch", "timm", "numpy")
     return {
-        "command": " \\\n    ".join(words),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": f"{os.cpu_count()} cores, CPU",
-        "versions": {"Python": platform.python_version()} | {p: version(p) for p in packages},
+        "command": command("learning_curve", *words),
+        **provenance(("torch", "timm", "numpy")),
         "weights": name,
         "weights_sha256": sha256,
         "episodes": args.episodes,

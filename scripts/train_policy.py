@@ -17,9 +17,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from model import load
@@ -33,6 +31,7 @@ from model.policy.mdp import Independent, Trained, Unfolded, unfold
 from model.policy.measuring import measure_all
 from model.policy.q_learning import METHODS, Schedule
 from model.policy.training import Sweep, usual_prices
+from model.reports.about import command, options, rounded
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -147,7 +146,7 @@ def _run(args: argparse.Namespace) -> None:
     result["about"] |= {"command": _command(args)}
     out: Path = args.out
     (out / "results").mkdir(parents=True, exist_ok=True)
-    text = json.dumps(_rounded(result), indent=1, allow_nan=False)
+    text = json.dumps(rounded(result, 6), indent=1, allow_nan=False)
     (out / "results" / "policy.json").write_text(text + "\n", encoding="utf-8")
     report.draw(result, out / "images" / "policy.svg")
     report.write(out / "policy.md", result, "images/policy.svg")
@@ -173,32 +172,10 @@ def _unfolded(args: argparse.Namespace, log: Log) -> Unfolded:
 
 
 def _command(args: argparse.Namespace) -> str:
-    words = ["python scripts/train_policy.py", f"--log {args.log.name}"]
-    words += [f"--release {args.release.name}"] if args.release else []
-    words += [f"--costs {_listed(args.costs)}"]
-    words += [f"--prices {_listed(args.prices)}"] if args.prices else []
-    words += [f"--distilled {_listed(args.distilled)}"]
+    words = options(args, "log", "release", "costs", "prices", "distilled")
     words += [f"--record '{args.record}'"] if args.record else []
-    words += [f"--given {','.join(map(str, args.given))}"] if args.given else []
-    words += [f"--frequency {args.frequency:g}"] if args.frequency else []
-    words += [f"--tolerance {args.tolerance:g}", f"--bins {args.bins}", f"--blur {args.blur:g}"]
-    words += [f"--walks {args.walks}", f"--seed {args.seed}"]
-    return " \\\n    ".join(words)
-
-
-def _listed(values: Sequence[float]) -> str:
-    return ",".join(f"{value:g}" for value in values)
-
-
-def _rounded(value: Any) -> Any:
-    """Six digits are more than any interval here supports."""
-    if isinstance(value, float | np.floating):
-        return round(float(value), 6)
-    if isinstance(value, dict):
-        return {key: _rounded(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(each) for each in value]
-    return value
+    words += options(args, "given", "frequency", "sort", "tolerance", "bins", "blur")
+    return command("train_policy", *words, *options(args, "walks", "seed"))
 
 
 if __name__ == "__main__":

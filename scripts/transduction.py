@@ -15,12 +15,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +27,7 @@ from model.card import Card
 from model.encoder import Encoder, choose_device
 from model.errors import StandinError
 from model.reports import transduction_document
+from model.reports.about import command, options, provenance, rounded
 from model.reports.features import FeatureStore, embed_all, encoder_key
 from model.reports.pool import Pool, collect, sides
 from model.reports.transduction import described, draw, linear, measure, tune, tuning_positions
@@ -114,7 +111,7 @@ def _run(args: argparse.Namespace) -> None:
     }
     out: Path = args.out
     (out / "results").mkdir(parents=True, exist_ok=True)
-    text = json.dumps(_rounded(result), indent=1, allow_nan=False)
+    text = json.dumps(rounded(result, 6), indent=1, allow_nan=False)
     (out / "results" / "transduction.json").write_text(text + "\n", encoding="utf-8")
     transduction_document.write(out / "transduction.md", result)
     print(f"{out / 'transduction.md'}, {out / 'results' / 'transduction.json'}")
@@ -135,21 +132,10 @@ def _bar(what: str) -> Callable[[int, int], None]:
 def _about(
     args: argparse.Namespace, card: Card, encoder: Encoder, device: torch.device
 ) -> dict[str, Any]:
-    cuda = device.type == "cuda"
-    machine = torch.cuda.get_device_name(device) if cuda else f"{os.cpu_count()} cores, CPU"
-    packages = ("torch", "timm", "numpy")
-    words = ["python scripts/transduction.py"]
-    # The folders' names alone: where they lie on this machine is nobody's.
-    for option in ("data", "validation"):
-        words += [f"--{option} {path.name}" for path in getattr(args, option)]
-    words += [f"--weights {args.weights.name}"] if args.weights else []
-    words += [f"--episodes {args.episodes}", f"--tuning-episodes {args.tuning_episodes}"]
-    words += [f"--seed {args.seed}"]
+    words = options(args, "data", "validation", "weights", "episodes", "tuning-episodes", "seed")
     return {
-        "command": " \\\n    ".join(words),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": machine,
-        "versions": {"Python": platform.python_version()} | {p: version(p) for p in packages},
+        "command": command("transduction", *words),
+        **provenance(("torch", "timm", "numpy"), device),
         "weights": card.name,
         "weights_sha256": card.sha256,
         "learner": card.learner,
@@ -158,17 +144,6 @@ def _about(
         "seed": args.seed,
         "results": "results/transduction.json",
     }
-
-
-def _rounded(value: Any) -> Any:
-    """Six digits are more than any interval here supports."""
-    if isinstance(value, float):
-        return round(value, 6)
-    if isinstance(value, dict):
-        return {key: _rounded(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(each) for each in value]
-    return value
 
 
 if __name__ == "__main__":

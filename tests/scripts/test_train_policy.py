@@ -46,8 +46,8 @@ def test_a_stopped_run_ends_as_an_unbroken_one(log: Path, tmp_path: Path) -> Non
     def words(name: str) -> list[str]:
         return [
             f"--log={log}", COSTS, "--record=visual record", "--given=0,1", "--frequency=0.1",
-            "--prices=0.001,0.01", "--walks=150000", "--resamples=20", "--bins=8",
-            f"--work={tmp_path / name}", f"--out={tmp_path / name / 'docs'}",
+            "--prices=0.001,0.01", "--sort=ordinary", "--walks=150000", "--resamples=20",
+            "--bins=8", f"--work={tmp_path / name}", f"--out={tmp_path / name / 'docs'}",
         ]  # fmt: skip
 
     whole = _run(*words("whole"))
@@ -75,6 +75,7 @@ def test_a_stopped_run_ends_as_an_unbroken_one(log: Path, tmp_path: Path) -> Non
     assert BEGIN in document
     assert END in document
     assert "| everybody |" in document
+    assert "--sort ordinary" in document
     result = json.loads((tmp_path / "whole" / "docs" / "results" / "policy.json").read_text())
     assert set(result["learned"]) == {"q-learning", "double-q-learning", "value-iteration"}
     assert result["policies"]["everybody"]["cost"]["estimate"] == pytest.approx(24.25)
