@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from service.settings import Settings
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)|<img[^>]+src=\"([^\"]+)\"")
 MAKE = re.compile(r"`make ([a-z][a-z -]*[a-z])(?: [A-Z]+=[^`]*)?`|^make ([a-z-]+)", re.MULTILINE)
-CODE_FILE = re.compile(r"`((?:model|service|scripts|tests|docker|docs)/[A-Za-z0-9_./-]+)`")
+# Wherever it stands: in backquotes, in a command, in a drawing.
+CODE_FILE = re.compile(
+    r"(?<![\w/.-])((?:model|service|scripts|tests|docker|docs)/[A-Za-z0-9_./-]*[A-Za-z0-9_/])"
+)
+CODE_NAME = re.compile(r"`((?:model|service)(?:\.\w+)+)")
+COMMAND = re.compile(r"python (scripts/\w+\.py)((?:\\\n|[^\n`])*)")
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+SETTING = re.compile(r"\bSTANDIN_[A-Z_]*[A-Z]")
 
 
 def slug(heading: str) -> str:
@@ -49,7 +59,38 @@ def test_every_make_target_named_exists(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "CHANGELOG.md"])
 def test_every_file_named_exists(name: str) -> None:
     for found in CODE_FILE.findall((ROOT / name).read_text(encoding="utf-8")):
-        assert (ROOT / found).exists(), f"{name} names {found}"
+        # A module may be named without its suffix.
+        there = (ROOT / found).exists() or (ROOT / f"{found}.py").exists()
+        assert there, f"{name} names {found}"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "CHANGELOG.md"])
+def test_every_name_in_the_code_can_be_imported(name: str) -> None:
+    for found in CODE_NAME.findall((ROOT / name).read_text(encoding="utf-8")):
+        pkgutil.resolve_name(found)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_option_of_a_command_is_one(name: str) -> None:
+    for script, words in COMMAND.findall((ROOT / name).read_text(encoding="utf-8")):
+        known = set(re.findall(r"\"(--[a-z-]+)\"", (ROOT / script).read_text(encoding="utf-8")))
+        assert set(OPTION.findall(words)) <= known, f"{name}: {script}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_named_is_one(name: str) -> None:
+    for found in SETTING.findall((ROOT / name).read_text(encoding="utf-8")):
+        assert found.removeprefix("STANDIN_").lower() in Settings.model_fields, f"{name}: {found}"
+
+
+def test_the_architecture_names_every_module_and_package() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for room in ("model", "service"):
+        files = [path for path in (ROOT / room).glob("*.py") if not path.name.startswith("__")]
+        folders = [path.parent for path in (ROOT / room).glob("*/__init__.py")]
+        for path in (*files, *folders):
+            found = f"`{path.relative_to(ROOT)}{'/' * path.is_dir()}`"
+            assert found in text, f"docs/architecture.md leaves out {found}"
 
 
 def test_make_alone_lists_the_targets() -> None:
