@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from model.commands import exit_status
 from model.encoder import Encoder
 from model.episodes import Shots
-from model.errors import StandinError
 from model.imagenet import SHA256, imagenet_encoder
 from model.reports.methods import Candidate
 from model.reports.pool import collect, sides
@@ -42,15 +42,7 @@ _START, _END = "<!-- table: begin -->", "<!-- table: end -->"
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure every network; the exit status."""
     args = _arguments(argv)
-    try:
-        _measure(args)
-    except StandinError as error:
-        print(f"backbones: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\nstopped; the same command goes on from {args.cache}", file=sys.stderr)
-        return 130
-    return 0
+    return exit_status("backbones", lambda: _measure(args), args.cache)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -32,8 +32,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from model.commands import exit_status
 from model.encoder import Encoder, choose_device
-from model.errors import MetricError, StandinError
+from model.errors import MetricError
 from model.learners import LEARNERS
 from model.reports.about import command, options, provenance, rounded
 from model.reports.bakeoff import document, plots
@@ -71,15 +72,7 @@ _PACKAGES = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the comparison; the exit status."""
     args = _arguments(argv)
-    try:
-        _compare(args)
-    except StandinError as error:
-        print(f"compare_learners: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\nstopped; the same command goes on from {args.cache}", file=sys.stderr)
-        return 130
-    return 0
+    return exit_status("compare_learners", lambda: _compare(args), args.cache)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -26,8 +26,8 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from model.commands import exit_status
 from model.encoder import Encoder, choose_device
-from model.errors import StandinError
 from model.imagenet import BACKBONE, SHA256, imagenet_encoder
 from model.reports import document, plots
 from model.reports.about import command, options, provenance, rounded
@@ -46,15 +46,7 @@ _DRAWN_SEED = 1_000_003
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the measurement; the exit status."""
     args = _arguments(argv)
-    try:
-        _evaluate(args)
-    except StandinError as error:
-        print(f"evaluate: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\nstopped; the same command goes on from {args.cache}", file=sys.stderr)
-        return 130
-    return 0
+    return exit_status("evaluate", lambda: _evaluate(args), args.cache)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

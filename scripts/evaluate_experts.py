@@ -26,6 +26,7 @@ from model.errors import StandinError, WeightsError
 from model.experts.release import experts_path, load_released
 from model.experts.words import RELEASED as READER
 from model.experts.words import load_reader_card
+from model.reports.bars import Bar
 from model.reports.document import insert
 from model.reports.experts import document, plots
 from model.reports.experts.material import held_out, see_all, traits_of
@@ -90,15 +91,8 @@ def _measure(args: argparse.Namespace) -> None:
         raise WeightsError("this release has no experts beside its visual head")
     records = held_out(args.data, args.validation)
     traits = [traits_of(record) for record in records]
-    bar = tqdm(desc="pictures", smoothing=0.05, mininterval=0.5)
-
-    def tell(done: int, total: int, text: str) -> None:
-        bar.total = total
-        bar.set_postfix_str(text, refresh=False)
-        bar.update(done - bar.n)
-
-    pool = see_all(loaded, records, args.cache, tell)
-    bar.close()
+    with Bar("pictures") as tell:
+        pool = see_all(loaded, records, args.cache, tell)
     rng = np.random.default_rng([args.seed, 7])
     reader = load_reader_card(READER).sha256
     about = load_released(experts_path(find_card(args.weights)), loaded.card.sha256, reader).about

@@ -28,6 +28,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from model.commands import exit_status
 from model.data import load_manifest
 from model.encoder import Encoder, EncoderNet, build
 from model.episodes import EpisodeSampler
@@ -52,15 +53,7 @@ CONFIG = Path(__file__).parent / "configs" / "standin-lite0.toml"
 def main(argv: Sequence[str] | None = None) -> int:
     """Train and measure every point; the exit status."""
     args = _arguments(argv)
-    try:
-        _run(args)
-    except StandinError as error:
-        print(f"learning_curve: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\nstopped; the same command goes on from {args.work}", file=sys.stderr)
-        return 130
-    return 0
+    return exit_status("learning_curve", lambda: _run(args), args.work)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

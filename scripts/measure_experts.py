@@ -21,8 +21,8 @@ from typing import Any
 
 import torch
 
+from model.commands import exit_status
 from model.encoder import Encoder, choose_device
-from model.errors import StandinError
 from model.reports.bars import Bars
 from model.reports.copies import make_copies
 from model.reports.features import FeatureStore, encoder_key
@@ -34,15 +34,7 @@ from model.weights import find_card, load_weights, restore
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the measurement; the exit status."""
     args = _arguments(argv)
-    try:
-        _run(args)
-    except StandinError as error:
-        print(f"measure_experts: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\nstopped; the same command goes on from {args.cache}", file=sys.stderr)
-        return 130
-    return 0
+    return exit_status("measure_experts", lambda: _run(args), args.cache)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

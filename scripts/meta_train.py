@@ -12,31 +12,38 @@ from __future__ import annotations
 
 import argparse
 import io
-import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from tqdm import tqdm
 
 from model.card import TrainingSource
+from model.commands import exit_status
 from model.data import Record, load_manifest
 from model.encoder import choose_device
-from model.errors import ManifestError, StandinError
+from model.errors import ManifestError
 from model.imagenet import imagenet_encoder
 from model.learners.blended_prior import BlendedPrior
 from model.learners.prior_mixture import PriorMixture
+from model.reports.bars import Bar
 from model.standins import KINDS, builtin_resources, draw
 from model.training.config import TrainConfig, load_config
 from model.training.curves import plot_curves
 from model.training.encoder_stage import EncoderStage, interpolated
 from model.training.journal import Journal
 from model.training.learner_stage import LearnerStage
-from model.training.run import PRIORS, fingerprints, initialise, pooled_features, source_of
+from model.training.run import (
+    PRIORS,
+    fingerprints,
+    initialise,
+    pooled_features,
+    revision,
+    source_of,
+)
 from model.training.views import Views, build_views
 from model.weights import save
 
@@ -46,16 +53,7 @@ SAMPLES = Path(__file__).parents[1] / "docs" / "samples" / "hoodies" / "real"
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = _arguments(argv)
-    try:
-        card = _train(args)
-    except StandinError as error:
-        print(f"meta_train: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\nstopped; the same command goes on from {args.work}", file=sys.stderr)
-        return 130
-    print(f"weights and card: {card}")
-    return 0
+    return exit_status("meta_train", lambda: print(f"weights and card: {_train(args)}"), args.work)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -90,7 +88,7 @@ def _train(args: argparse.Namespace) -> Path:
     stage = config.encoder_stage
     original = imagenet_encoder(stage.dim, config.encoder.backbone)
     source = source_of(config, records, args.fonts, args.icons)
-    with _bar("views") as tell:
+    with Bar("views") as tell:
         views = build_views(
             source,
             original,
@@ -102,7 +100,7 @@ def _train(args: argparse.Namespace) -> Path:
         )
     net = imagenet_encoder(stage.dim, config.encoder.backbone)
     learner = initialise(net, config, stage.dim)
-    with _bar("encoder") as tell:
+    with Bar("encoder") as tell:
         EncoderStage(
             net=net,
             original=original,
@@ -121,9 +119,9 @@ def _train(args: argparse.Namespace) -> Path:
         config.encoder.backbone, config.encoder.dim, net, original, stage.interpolate
     ).to(device)
     learner = initialise(net, config, config.encoder.dim)
-    with _bar("features") as tell:
+    with Bar("features") as tell:
         features = pooled_features(net, views, config, work, marks.features, device, tell)
-    with _bar("learner") as tell:
+    with Bar("learner") as tell:
         LearnerStage(
             net=net,
             learner=learner,
@@ -148,7 +146,7 @@ def _train(args: argparse.Namespace) -> Path:
         learner_config=_options(learner),
         training_data=_sources(records, views),
         metrics=_last_figures(entries),
-        git_revision=_revision(),
+        git_revision=revision(),
         recorded=_recorded(config),
         image_size=config.encoder.image_size,
     )
@@ -163,24 +161,6 @@ def _options(learner: PriorMixture) -> dict[str, int | float]:
     if isinstance(learner, BlendedPrior):
         found |= {"inverse_penalty": learner.inverse_penalty, "doubt": learner.doubt}
     return found
-
-
-class _bar:
-    """A progress bar whose total is known when the first news arrives."""
-
-    def __init__(self, name: str) -> None:
-        self._bar = tqdm(desc=name, unit="", smoothing=0.05, mininterval=1.0)
-
-    def __enter__(self) -> Callable[[int, int, str], None]:
-        return self._tell
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def _tell(self, done: int, total: int, text: str) -> None:
-        self._bar.total = total
-        self._bar.set_postfix_str(text, refresh=False)
-        self._bar.update(done - self._bar.n)
 
 
 def _sources(records: Sequence[Record], views: Views) -> list[TrainingSource]:
@@ -214,13 +194,6 @@ def _recorded(config: TrainConfig) -> list[bytes]:
         image.save(out, "JPEG", quality=85)
         files.append(out.getvalue())
     return files
-
-
-def _revision() -> str:
-    found = subprocess.run(
-        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
-    return found.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

@@ -16,7 +16,9 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from model.commands import at_least, exit_status
 from model.errors import StandinError
+from model.reports.bars import Bar
 from model.yardsticks import navigation_report
 from model.yardsticks.navigation_training import METHODS, NavigationConfig, train
 
@@ -26,15 +28,7 @@ DOCS = Path(__file__).parents[1] / "docs" / "yardsticks"
 def main(argv: Sequence[str] | None = None) -> int:
     args = _arguments(argv)
     torch.set_num_threads(args.threads)
-    try:
-        _run(args)
-    except (StandinError, OSError) as error:
-        print(f"navigation: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\nstopped; the same command goes on from {args.work}", file=sys.stderr)
-        return 130
-    return 0
+    return exit_status("navigation", lambda: _run(args), args.work, (StandinError, OSError))
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -43,40 +37,22 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--work", type=Path, default=Path("runs/navigation"), help="checkpoints")
     parser.add_argument("--out", type=Path, default=DOCS, help="navigation.md and its plot")
-    parser.add_argument("--steps", type=_positive, default=300, help="of the outer loop")
-    parser.add_argument("--tests", type=_positive, default=200, help="goals to measure on")
+    parser.add_argument("--steps", type=at_least(1), default=300, help="of the outer loop")
+    parser.add_argument("--tests", type=at_least(1), default=200, help="goals to measure on")
     parser.add_argument("--squared", action="store_true", help="reward by squared distance")
-    parser.add_argument("--seed", type=_whole, default=0)
-    parser.add_argument("--threads", type=_positive, default=1)
+    parser.add_argument("--seed", type=at_least(0), default=0)
+    parser.add_argument("--threads", type=at_least(1), default=1)
     parser.add_argument(
         "--only", choices=METHODS, help="train this one and stop: one process for each"
     )
     return parser.parse_args(argv)
 
 
-def _whole(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a whole number, 0 or more, got {text!r}")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number, 1 or more, got {text!r}")
-    return int(text)
-
-
 def _run(args: argparse.Namespace) -> None:
     config = NavigationConfig(steps=args.steps, squared=args.squared, seed=args.seed)
     policies = {}
     for method in [args.only] if args.only else METHODS:
-        with tqdm(desc=method, unit="step", mininterval=1.0) as bar:
-
-            def tell(done: int, total: int, words: str, bar: tqdm = bar) -> None:
-                bar.total = total
-                bar.set_postfix_str(words, refresh=False)
-                bar.update(done - bar.n)
-
+        with Bar(method, "step") as tell:
             policies[method] = train(method, config, args.work, tell)
     if args.only:
         return

@@ -18,14 +18,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
-from model.errors import ManifestError, StandinError
+from model.commands import exit_status
+from model.errors import ManifestError
+from model.reports.bars import Bar
 from model.yardsticks.omniglot import hausdorff, report
 from model.yardsticks.omniglot.drawings import Run, load_background, load_runs
 from model.yardsticks.omniglot.episodes import Background
 from model.yardsticks.omniglot.learners import LEARNERS, find
-from model.yardsticks.omniglot.training import Outcome, Tell, Training, train_and_measure
+from model.yardsticks.omniglot.training import Outcome, Training, train_and_measure
 
 DOCS = Path(__file__).parents[1] / "docs" / "yardsticks"
 SETS = ("small1", "small2")
@@ -34,15 +35,7 @@ SETS = ("small1", "small2")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the yardstick; the exit status."""
     args = _arguments(argv)
-    try:
-        _run(args)
-    except StandinError as error:
-        print(f"omniglot: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\nstopped; the same command goes on from {args.work}", file=sys.stderr)
-        return 130
-    return 0
+    return exit_status("omniglot", lambda: _run(args), args.work)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -81,7 +74,7 @@ def _run(args: argparse.Namespace) -> None:
         background = Background(alphabets)
         for seed in range(args.seed, args.seed + args.seeds):
             for name in args.learners:
-                with _bar(f"{name}, {title}, seed {seed}") as tell:
+                with Bar(f"{name}, {title}, seed {seed}", leave=False) as tell:
                     outcome = train_and_measure(
                         name, (title, background), runs, training, seed, args.work, tell
                     )
@@ -108,24 +101,6 @@ def _check(runs: Sequence[Run]) -> tuple[int, int]:
         )
     print(f"modified Hausdorff distance: {wrong} of {trials} wrong, 38.75 %, as published")
     return wrong, trials
-
-
-class _bar:
-    """A progress bar whose total is known when the first news arrives."""
-
-    def __init__(self, name: str) -> None:
-        self._bar = tqdm(desc=name, unit="", smoothing=0.05, mininterval=1.0, leave=False)
-
-    def __enter__(self) -> Tell:
-        return self._tell
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def _tell(self, done: int, total: int, text: str) -> None:
-        self._bar.total = total
-        self._bar.set_postfix_str(text, refresh=False)
-        self._bar.update(done - self._bar.n)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
-from model.errors import StandinError
+from model.commands import exit_status
+from model.reports.about import options
+from model.reports.bars import Bar
 from model.yardsticks import quadratics_report as report
 from model.yardsticks.quadratics import RATES, run_learned
 from model.yardsticks.quadratics_training import Recipe, test_functions, train, tuning_functions
@@ -37,15 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run it; the exit status."""
     args = _arguments(argv)
     torch.set_num_threads(args.threads)
-    try:
-        _measure(args)
-    except StandinError as error:
-        print(f"quadratics: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\nstopped; the same command goes on from {args.work}", file=sys.stderr)
-        return 130
-    return 0
+    return exit_status("quadratics", lambda: _measure(args), args.work)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -85,14 +78,9 @@ def _measure(args: argparse.Namespace) -> None:
     )
     test = test_functions(args.seed, args.test)
     losses = {}
-    for number, (name, options) in enumerate(VARIANTS.items()):
-        with tqdm(desc=name, total=recipe.epochs * recipe.batches, mininterval=1.0) as bar:
-
-            def tell(done: int, _: int, text: str, bar: tqdm = bar) -> None:
-                bar.set_postfix_str(text, refresh=False)
-                bar.update(done - bar.n)
-
-            own = replace(recipe, **options)
+    for number, (name, variant) in enumerate(VARIANTS.items()):
+        with Bar(name, "it") as tell:
+            own = replace(recipe, **variant)
             optimiser = train(own, args.work / f"{number}-{own.fingerprint()[:8]}", tell)
         losses[name] = run_learned(optimiser, test, args.steps).double().numpy()
     print("tuning and measuring the others ...", flush=True)
@@ -100,9 +88,10 @@ def _measure(args: argparse.Namespace) -> None:
     theirs, rates = report.measure_baselines(tuning, test, recipe.steps, args.steps)
     found = report.Measured(losses | theirs, rates, len(VARIANTS), recipe.steps)
     report.plot(found, args.out / "quadratics.svg")
+    words = options(args, "epochs", "batches", "functions", "tuning", "test", "steps", "seed")
     fragment = "\n\n".join(
         [
-            f"```sh\n{_command(args)}\n```",
+            f"```sh\npython scripts/quadratics.py {' '.join(words)}\n```",
             f"{os.cpu_count()} cores ({args.threads} used), Python {platform.python_version()}, "
             f"torch {torch.__version__}. {args.test:,} test functions; rates chosen from "
             f"{len(RATES)} on {args.tuning:,} others. Mean loss ± half of its "
@@ -113,11 +102,6 @@ def _measure(args: argparse.Namespace) -> None:
     )
     report.write_page(args.out / "quadratics.md", fragment)
     print(args.out / "quadratics.md")
-
-
-def _command(args: argparse.Namespace) -> str:
-    names = ("epochs", "batches", "functions", "tuning", "test", "steps", "seed")
-    return " ".join(["python scripts/quadratics.py", *(f"--{n} {getattr(args, n)}" for n in names)])
 
 
 if __name__ == "__main__":

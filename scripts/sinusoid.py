@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
+from model.commands import at_least, exit_status
 from model.errors import StandinError
+from model.reports.bars import Bar
 from model.yardsticks import sinusoid, sinusoid_report
 
 DOCS = Path(__file__).parents[1] / "docs" / "yardsticks"
@@ -25,15 +26,7 @@ DOCS = Path(__file__).parents[1] / "docs" / "yardsticks"
 def main(argv: Sequence[str] | None = None) -> int:
     args = _arguments(argv)
     torch.set_num_threads(1)  # these matrices are too small to share
-    try:
-        _run(args)
-    except (StandinError, OSError) as error:
-        print(f"sinusoid: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\nstopped; the same command goes on from {args.work}", file=sys.stderr)
-        return 130
-    return 0
+    return exit_status("sinusoid", lambda: _run(args), args.work, (StandinError, OSError))
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -42,38 +35,20 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--work", type=Path, default=Path("runs/sinusoid"), help="checkpoints")
     parser.add_argument("--out", type=Path, default=DOCS, help="sinusoid.md and its plot")
-    parser.add_argument("--steps", type=_positive, default=20_000, help="of the outer loop")
-    parser.add_argument("--tests", type=_positive, default=1000, help="tasks for each K")
-    parser.add_argument("--seed", type=_whole, default=0)
+    parser.add_argument("--steps", type=at_least(2), default=20_000, help="of the outer loop")
+    parser.add_argument("--tests", type=at_least(2), default=1000, help="tasks for each K")
+    parser.add_argument("--seed", type=at_least(0), default=0)
     parser.add_argument(
         "--only", choices=sinusoid.METHODS, help="train this one and stop: one process for each"
     )
     return parser.parse_args(argv)
 
 
-def _whole(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a whole number, 0 or more, got {text!r}")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 2:
-        raise argparse.ArgumentTypeError(f"must be a whole number, 2 or more, got {text!r}")
-    return int(text)
-
-
 def _run(args: argparse.Namespace) -> None:
     config = sinusoid.SinusoidConfig(steps=args.steps, seed=args.seed)
     nets = {}
     for method in [args.only] if args.only else sinusoid.METHODS:
-        with tqdm(desc=method, unit="step", mininterval=1.0) as bar:
-
-            def tell(done: int, total: int, words: str, bar: tqdm = bar) -> None:
-                bar.total = total
-                bar.set_postfix_str(words, refresh=False)
-                bar.update(done - bar.n)
-
+        with Bar(method, "step") as tell:
             nets[method] = sinusoid.train(method, config, args.work, tell)
     if args.only:
         return

@@ -15,13 +15,10 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
-import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +29,12 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from model.card import Card
+from model.commands import exit_status
 from model.encoder import Encoder, choose_device
-from model.errors import StandinError, WeightsError
+from model.errors import WeightsError
 from model.learners.meta import MetaLearner
+from model.reports.about import command, options, provenance, rounded
+from model.reports.bars import Bars
 from model.reports.features import FeatureStore, embed_all, encoder_key
 from model.reports.pool import Pool, collect, sides
 from model.teacher.learning import Settings
@@ -78,15 +78,7 @@ _STYLE: dict[Any, Any] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the measurement; the exit status."""
     args = _arguments(argv)
-    try:
-        _run(args)
-    except StandinError as error:
-        print(f"teacher_streams: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\nstopped; the same command goes on from {args.cache}", file=sys.stderr)
-        return 130
-    return 0
+    return exit_status("teacher_streams", lambda: _run(args), args.cache)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -134,8 +126,8 @@ def _run(args: argparse.Namespace) -> None:
     encoder = Encoder(net, card.image_size, device)
     key = encoder_key(card.sha256, encoder)
     measured = [items[i] for i in pool.measured]
-    with FeatureStore(args.cache / "features.sqlite") as store:
-        embed_all(measured, {key: encoder}, store, _bar("pictures"))
+    with FeatureStore(args.cache / "features.sqlite") as store, Bars() as bars:
+        embed_all(measured, {key: encoder}, store, partial(bars.tell, "pictures"))
         features = store.matrix(key, [item.key for item in measured])
     sampler = StreamSampler([item.traits for item in measured], args.length)
     named = hashlib.sha256(repr((key, pool.digest(), SETTINGS)).encode()).hexdigest()
@@ -155,7 +147,7 @@ def _run(args: argparse.Namespace) -> None:
             at = cache / f"{name}-anew.npz"
             anew = _simulated(learner, features, later, scene, Settings(windows=()), at)
         found[scene.slug] = described(run, scene, SETTINGS, anew)
-    result = _rounded({"about": _about(args, card, encoder, device), "scenes": found})
+    result = rounded({"about": _about(args, card, encoder, device), "scenes": found}, 5)
     out: Path = args.out
     (out / "results").mkdir(parents=True, exist_ok=True)
     (out / "results" / "teacher.json").write_text(as_text(result), encoding="utf-8")
@@ -174,15 +166,16 @@ def _simulated(
 ) -> Run:
     if not cache.is_file():
         cache.parent.mkdir(parents=True, exist_ok=True)
-        run = simulate(
-            learner,
-            features,
-            streams,
-            settings,
-            unsure=scene.unsure,
-            refit=refit_at,
-            progress=_bar(cache.stem),
-        )
+        with Bars() as bars:
+            run = simulate(
+                learner,
+                features,
+                streams,
+                settings,
+                unsure=scene.unsure,
+                refit=refit_at,
+                progress=partial(bars.tell, cache.stem),
+            )
         run.save(cache)
     return Run.load(cache)
 
@@ -230,36 +223,13 @@ def _lines(legend: tuple[list[Any], list[Any]]) -> int:
     return len(legend[0])
 
 
-def _bar(what: str) -> Callable[[int, int], None]:
-    bar: tqdm[Any] = tqdm(desc=what, smoothing=0.05, mininterval=0.5)
-
-    def tell(done: int, total: int) -> None:
-        bar.total = total
-        bar.update(done - bar.n)
-        if done == total:
-            bar.close()
-
-    return tell
-
-
 def _about(
     args: argparse.Namespace, card: Card, encoder: Encoder, device: torch.device
 ) -> dict[str, Any]:
-    cuda = device.type == "cuda"
-    machine = torch.cuda.get_device_name(device) if cuda else f"{os.cpu_count()} cores, CPU"
-    words = ["python scripts/teacher_streams.py"]
-    # The folders' names alone: where they lie on this machine is nobody's.
-    for option in ("data", "validation"):
-        words += [f"--{option} {path.name}" for path in getattr(args, option)]
-    words += [f"--weights {args.weights.name}"] if args.weights else []
-    words += [f"--scenes {args.scenes}"] if args.scenes else []
-    words += [f"--streams {args.streams}", f"--length {args.length}", f"--seed {args.seed}"]
+    words = options(args, "data", "validation", "weights", "scenes", "streams", "length", "seed")
     return {
-        "command": " \\\n    ".join(words),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": machine,
-        "versions": {"Python": platform.python_version()}
-        | {p: version(p) for p in ("torch", "numpy")},
+        "command": command("teacher_streams", *words),
+        **provenance(("torch", "numpy"), device),
         "weights": card.name,
         "weights_sha256": card.sha256,
         "learner": card.learner,
@@ -269,17 +239,6 @@ def _about(
         "seed": args.seed,
         "settings": asdict(SETTINGS),
     }
-
-
-def _rounded(value: Any) -> Any:
-    """Five digits are more than any interval here supports."""
-    if isinstance(value, float):
-        return round(value, 5)
-    if isinstance(value, dict):
-        return {key: _rounded(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(each) for each in value]
-    return value
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from the same log by scripts/train_policy.py. Stopped, the same command goes on 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,11 +21,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from model.commands import exit_status
 from model.data import load_manifest
 from model.encoder import EncoderNet
-from model.errors import EpisodeError, ManifestError, StandinError
+from model.errors import EpisodeError, ManifestError
 from model.experts.panel import words_of
 from model.experts.release import Released, experts_path, load_released
 from model.experts.sameness import Sameness
@@ -38,6 +37,7 @@ from model.learners.blended_prior import BlendedPrior
 from model.policy.log import Log
 from model.policy.mdp import NO_EXAMPLES
 from model.policy.policy import Policy
+from model.reports.bars import Bar
 from model.training.config import load_config
 from model.training.expert_log import Pool, ask_everyone, joined, see
 from model.training.expert_stage import (
@@ -51,7 +51,7 @@ from model.training.expert_stage import (
 )
 from model.training.expert_views import ExpertViews, build_expert_views, choose_views
 from model.training.learner_stage import Fit, LearnerStage
-from model.training.run import Tell, digest, fingerprints, initialise, source_of
+from model.training.run import Tell, digest, fingerprints, initialise, revision, source_of
 from model.training.sources import ViewLabel
 from model.training.stacking import fold_of, has_tasks
 from model.training.views import open_views
@@ -64,18 +64,7 @@ HIDDEN = 256
 def main(argv: Sequence[str] | None = None) -> int:
     """Train; the exit status."""
     args = _arguments(argv)
-    try:
-        if args.policy:
-            _attach(args.policy, args.first_policy, find_card(args.weights))
-        else:
-            _train(args)
-    except StandinError as error:
-        print(f"train_experts: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\nstopped; the same command goes on from {args.work}", file=sys.stderr)
-        return 130
-    return 0
+    return exit_status("train_experts", lambda: _run(args), args.work)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -97,6 +86,13 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2, help="processes that draw pictures")
     parser.add_argument("--threads", type=int, default=1, help="of torch")
     return parser.parse_args(argv)
+
+
+def _run(args: argparse.Namespace) -> None:
+    if args.policy:
+        _attach(args.policy, args.first_policy, find_card(args.weights))
+    else:
+        _train(args)
 
 
 def _attach(policy: Path, first: Path | None, card_path: Path) -> None:
@@ -134,7 +130,7 @@ def _train(args: argparse.Namespace) -> None:
     work: Path = args.work / "experts"
 
     numbers = choose_views(source, views.labels)
-    with _bar("pictures") as tell:
+    with Bar("pictures") as tell:
         made = build_expert_views(
             source,
             numbers,
@@ -143,7 +139,7 @@ def _train(args: argparse.Namespace) -> None:
             progress=lambda done, total: tell(done, total, ""),
         )
     reader = load_reader_card(READER).sha256
-    with _bar("signals") as tell:
+    with Bar("signals") as tell:
         signals = _signals(made, net, features[numbers], work, reader, tell)
     labels = made.labels
     fitted: dict[str, Fitted] = {}
@@ -152,7 +148,7 @@ def _train(args: argparse.Namespace) -> None:
         ("words", words_of(signals), reader),
     ):
         mark = digest(marks.views, made_by, HIDDEN, values.shape[1])
-        with _bar(name) as tell:
+        with Bar(name) as tell:
             fitted[name] = train_signal_expert(
                 torch.from_numpy(values),
                 labels,
@@ -165,7 +161,7 @@ def _train(args: argparse.Namespace) -> None:
             )
     # The visual learner's folds: its own stage, which is done, hands them out again.
     again = EncoderNet(config.encoder.backbone, config.encoder.dim)
-    with _bar("folds") as tell:
+    with Bar("folds") as tell:
         visual = LearnerStage(
             net=again,
             learner=initialise(again, config, config.encoder.dim),
@@ -188,7 +184,7 @@ def _train(args: argparse.Namespace) -> None:
         own = [i for i, label in enumerate(labels) if distinct[i] and fold_of(label) == fold]
         if not has_tasks([labels[i].traits for i in own]):
             continue
-        with _bar(f"tasks of fold {fold}") as tell:
+        with Bar(f"tasks of fold {fold}") as tell:
             logs.append(
                 _log(
                     fold,
@@ -207,7 +203,7 @@ def _train(args: argparse.Namespace) -> None:
         raise EpisodeError("what was kept from the encoder has too few pictures for any task")
     log = joined(logs)
     log.save(work / "log.npz")
-    with _bar("top level") as tell:
+    with Bar("top level") as tell:
         combination = train_combination(log, config.seed, progress=tell)
     surely = fit_unsure(log, combination, ALPHA)
     about = {
@@ -215,9 +211,7 @@ def _train(args: argparse.Namespace) -> None:
         "reader": reader,
         "alpha": ALPHA,
         "tasks": len(np.unique(log.episode)),
-        "git_revision": subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-        ).stdout.strip(),
+        "git_revision": revision(),
     }
     released = Released(
         fitted["statistics"].whole, fitted["words"].whole, combination, None, surely, about
@@ -278,24 +272,6 @@ def _log(
     tasks = draw_logged_tasks([labels[i] for i in own.tolist()], count, seed + fold)
     tasks.append(unnamed_category([labels[i] for i in own.tolist()]))
     return ask_everyone(panel, Sameness(), pool, tasks, lambda done: tell(done, len(tasks), ""))
-
-
-class _bar:
-    """A progress bar whose total is known when the first news arrives."""
-
-    def __init__(self, name: str) -> None:
-        self._bar = tqdm(desc=name, unit="", smoothing=0.05, mininterval=1.0)
-
-    def __enter__(self) -> Tell:
-        return self._tell
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def _tell(self, done: int, total: int, text: str) -> None:
-        self._bar.total = total
-        self._bar.set_postfix_str(text, refresh=False)
-        self._bar.update(done - self._bar.n)
 
 
 if __name__ == "__main__":

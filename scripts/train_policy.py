@@ -21,6 +21,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from model import load
+from model.commands import at_least, exit_status
 from model.errors import StandinError
 from model.experts import EXPERTS
 from model.metalearner.context import CONTEXT, record
@@ -37,15 +38,7 @@ from model.reports.about import command, options, rounded
 def main(argv: Sequence[str] | None = None) -> int:
     """Run it; the exit status."""
     args = _arguments(argv)
-    try:
-        _run(args)
-    except (StandinError, OSError) as error:
-        print(f"train_policy: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\nstopped; the same command goes on from {args.work}", file=sys.stderr)
-        return 130
-    return 0
+    return exit_status("train_policy", lambda: _run(args), args.work, (StandinError, OSError))
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -75,11 +68,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--prices", type=_numbers, help="nats a ms (default: 0.001 to 1 for asking everybody)"
     )
     parser.add_argument("--distilled", type=_numbers, default=(0.0, 1.0))
-    parser.add_argument("--bins", type=_positive, default=24)
+    parser.add_argument("--bins", type=at_least(1), default=24)
     parser.add_argument("--blur", type=float, default=0.05)
-    parser.add_argument("--walks", type=_positive, default=500_000, help="of each table")
-    parser.add_argument("--resamples", type=_positive, default=500)
-    parser.add_argument("--seed", type=_whole, default=0)
+    parser.add_argument("--walks", type=at_least(1), default=500_000, help="of each table")
+    parser.add_argument("--resamples", type=at_least(1), default=500)
+    parser.add_argument("--seed", type=at_least(0), default=0)
     parser.add_argument("--work", type=Path, default=Path("runs/policy"), help="checkpoints")
     parser.add_argument("--save", type=Path, help="the policy (default: in --work)")
     parser.add_argument("--out", type=Path, default=Path("docs"), help="where the report goes")
@@ -96,19 +89,7 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 
 def _places(text: str) -> tuple[int, ...]:
-    return tuple(_whole(each) for each in text.split(","))
-
-
-def _whole(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a whole number, 0 or more, got {text!r}")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number, 1 or more, got {text!r}")
-    return int(text)
+    return tuple(map(at_least(0), text.split(",")))
 
 
 def _run(args: argparse.Namespace) -> None:

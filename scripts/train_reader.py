@@ -15,24 +15,21 @@ drawn pictures alone; without --fonts it draws Latin only.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
+from model.commands import exit_status
 from model.data import Record, load_manifest
-from model.errors import StandinError
 from model.experts.words import RELEASED, Reader, load_reader, load_reader_card, save_reader
-from model.standins import Resources, builtin_resources, load_resources
+from model.reports.bars import Bar
 from model.training.journal import Journal
 from model.training.reader_cache import Cached, Source, build
 from model.training.reader_config import ReaderConfig, load_reader_config
@@ -41,22 +38,15 @@ from model.training.reader_lines import LineSource
 from model.training.reader_measure import measure
 from model.training.reader_stage import Spelling, Vocabulary, train_stage
 from model.training.reader_views import ReaderSource
+from model.training.run import digest, resources_of, revision
 
 VERSION = "1"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = _arguments(argv)
-    try:
-        done = _measure(args) if args.measure else _train(args)
-    except StandinError as error:
-        print(f"train_reader: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\nstopped; the same command goes on from {args.work}", file=sys.stderr)
-        return 130
-    print(done)
-    return 0
+    work = _measure if args.measure else _train
+    return exit_status("train_reader", lambda: print(work(args)), args.work)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -84,8 +74,8 @@ def _train(args: argparse.Namespace) -> str:
     config = load_reader_config(args.config)
     torch.set_num_threads(args.threads)
     records = [record for folder in args.data for record in load_manifest(folder)]
-    source = ReaderSource(records, _resources(args, records), config.seed)
-    drawn = _digest(
+    source = ReaderSource(records, resources_of(records, args.fonts, args.icons), config.seed)
+    drawn = digest(
         config.seed,
         [(r.path.name, r.path.stat().st_size, r.category, r.kind) for r in records],
         [str(p) for p in (*args.fonts, *args.icons)],
@@ -101,8 +91,8 @@ def _train(args: argparse.Namespace) -> str:
     for stage in config.stages:
         cached = pieces if stage.on == "pieces" else pictures
         what = {k: v for k, v in asdict(stage).items() if k not in ("name", "on")}
-        mark = _digest(mark, len(cached), what)
-        with _Bar(stage.name) as tell:
+        mark = digest(mark, len(cached), what)
+        with Bar(stage.name) as tell:
             train_stage(
                 reader,
                 spelling,
@@ -124,11 +114,11 @@ def _measure(args: argparse.Namespace) -> str:
     torch.set_num_threads(args.threads)
     trained = [record for folder in args.data for record in load_manifest(folder)]
     others = [record for folder in args.validation for record in load_manifest(folder)]
-    with _Bar("measuring") as tell:
+    with Bar("measuring") as tell:
         found = measure(
             load_reader(args.weights),
             [r for r in trained if r.is_held_out] + others,
-            _resources(args, trained),
+            resources_of(trained, args.fonts, args.icons),
             seed=config.seed,
             each=args.each,
             peer=args.peer,
@@ -143,21 +133,10 @@ def _measure(args: argparse.Namespace) -> str:
 
 def _drawn(name: str, source: Source, count: int, work: Path, mark: str, workers: int) -> Cached:
     folder = work / f"{name}-{mark[:12]}"
-    with _Bar(name) as tell:
+    with Bar(name) as tell:
         return build(
             source, count, folder, workers=workers, progress=lambda done, all_: tell(done, all_, "")
         )
-
-
-def _resources(args: argparse.Namespace, records: Sequence[Record]) -> Resources:
-    """Fonts and icons from folders; grounds are photographs that may be trained on."""
-    found = load_resources(args.fonts, args.icons) if args.fonts else builtin_resources()
-    photographs = tuple(
-        record.path
-        for record in records
-        if not record.is_standin and record.role == "encoder" and not record.hardtag
-    )
-    return replace(found, photographs=photographs)
 
 
 def _about(
@@ -165,9 +144,6 @@ def _about(
 ) -> dict[str, Any]:
     last = {e["stage"]: e for e in Journal(work / "log.jsonl").entries()}
     used = [r for r in records if r.role == "encoder"]
-    revision = subprocess.run(
-        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
     return {
         "version": VERSION,
         "metrics": {
@@ -181,31 +157,9 @@ def _about(
                 sorted(Counter(r.licence or "unknown" for r in used).items())
             ),
         },
-        "git_revision": revision.stdout.strip() or "unknown",
+        "git_revision": revision(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-class _Bar:
-    """A progress bar whose total is known when the first news arrives."""
-
-    def __init__(self, name: str) -> None:
-        self._bar = tqdm(desc=name, unit="", smoothing=0.05, mininterval=1.0)
-
-    def __enter__(self) -> Callable[[int, int, str], None]:
-        return self._tell
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def _tell(self, done: int, total: int, text: str) -> None:
-        self._bar.total = total
-        self._bar.set_postfix_str(text, refresh=False)
-        self._bar.update(done - self._bar.n)
-
-
-def _digest(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 if __name__ == "__main__":

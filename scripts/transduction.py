@@ -16,7 +16,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,11 @@ import torch
 from tqdm import tqdm
 
 from model.card import Card
+from model.commands import exit_status
 from model.encoder import Encoder, choose_device
-from model.errors import StandinError
 from model.reports import transduction_document
 from model.reports.about import command, options, provenance, rounded
+from model.reports.bars import Bars
 from model.reports.features import FeatureStore, embed_all, encoder_key
 from model.reports.pool import Pool, collect, sides
 from model.reports.transduction import described, draw, linear, measure, tune, tuning_positions
@@ -37,15 +39,7 @@ from model.weights import find_card, load_weights, restore
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the measurement; the exit status."""
     args = _arguments(argv)
-    try:
-        _run(args)
-    except StandinError as error:
-        print(f"transduction: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\nstopped; the same command goes on from {args.cache}", file=sys.stderr)
-        return 130
-    return 0
+    return exit_status("transduction", lambda: _run(args), args.cache)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -86,28 +80,37 @@ def _run(args: argparse.Namespace) -> None:
     pool = Pool(items)
     encoder = Encoder(net, card.image_size, device)
     key = encoder_key(card.sha256, encoder)
-    with FeatureStore(args.cache / "features.sqlite") as store:
-        embed_all(items, {key: encoder}, store, _bar("pictures"), args.threads)
-        features = store.matrix(key, [item.key for item in items])
-    seen = draw(
-        learner,
-        features,
-        pool,
-        tuning_positions(pool),
-        args.tuning_episodes,
-        args.seed,
-        _bar("tasks to tune on"),
-    )
-    tuned, tried = tune(seen, features, _bar("tuning"))
-    tasks = draw(
-        learner, features, pool, pool.measured, args.episodes, args.seed, _bar("held-out tasks")
-    )
+    with Bars() as bars:
+        with FeatureStore(args.cache / "features.sqlite") as store:
+            tell = partial(bars.tell, "pictures")
+            embed_all(items, {key: encoder}, store, tell, args.threads)
+            features = store.matrix(key, [item.key for item in items])
+        seen = draw(
+            learner,
+            features,
+            pool,
+            tuning_positions(pool),
+            args.tuning_episodes,
+            args.seed,
+            partial(bars.tell, "tasks to tune on"),
+        )
+        tuned, tried = tune(seen, features, partial(bars.tell, "tuning"))
+        tasks = draw(
+            learner,
+            features,
+            pool,
+            pool.measured,
+            args.episodes,
+            args.seed,
+            partial(bars.tell, "held-out tasks"),
+        )
+        conditions = measure(tasks, features, tuned, partial(bars.tell, "batches"))
     result = {
         "about": _about(args, card, encoder, device),
         "tuned": described(tuned),
         "tuning_tasks": sum(map(len, seen.values())),
         "tried": tried,
-        "conditions": measure(tasks, features, tuned, _bar("batches")),
+        "conditions": conditions,
     }
     out: Path = args.out
     (out / "results").mkdir(parents=True, exist_ok=True)
@@ -115,18 +118,6 @@ def _run(args: argparse.Namespace) -> None:
     (out / "results" / "transduction.json").write_text(text + "\n", encoding="utf-8")
     transduction_document.write(out / "transduction.md", result)
     print(f"{out / 'transduction.md'}, {out / 'results' / 'transduction.json'}")
-
-
-def _bar(what: str) -> Callable[[int, int], None]:
-    bar: tqdm[Any] = tqdm(desc=what, smoothing=0.05, mininterval=0.5)
-
-    def tell(done: int, total: int) -> None:
-        bar.total = total
-        bar.update(done - bar.n)
-        if done == total:
-            bar.close()
-
-    return tell
 
 
 def _about(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -50,17 +51,21 @@ def source_of(
     """
     return Source(
         records=records,
-        resources=_resources(records, fonts, icons),
+        resources=resources_of(records, fonts, icons),
         counts=config.views,
         seed=config.seed,
         image_size=config.encoder.image_size,
     )
 
 
-def _resources(
+def resources_of(
     records: Sequence[Record], fonts: Sequence[Path], icons: Sequence[Path]
 ) -> Resources:
-    """Fonts and icons from folders; the grounds of stand-ins are photographs of the encoder's."""
+    """Fonts and icons from folders; the grounds of stand-ins are photographs of the encoder's.
+
+    Raises:
+        ManifestError: a folder of fonts or icons has none.
+    """
     photographs = tuple(
         record.path
         for record in records
@@ -140,3 +145,11 @@ def fingerprints(
 def digest(*parts: Any) -> str:
     """SHA-256 in hexadecimal of what JSON can hold."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def revision() -> str:
+    """The commit that a run is started from, for the card; "unknown" outside of a checkout."""
+    found = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or "unknown"
