@@ -22,10 +22,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from model.commands import exit_status
 from model.encoder import Encoder
 from model.episodes import Shots
 from model.imagenet import SHA256, imagenet_encoder
+from model.reports.commands import exit_status
 from model.reports.methods import Candidate
 from model.reports.pool import collect, sides
 from model.reports.run import Settings, measure

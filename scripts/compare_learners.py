@@ -32,7 +32,6 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from model.commands import exit_status
 from model.encoder import Encoder, choose_device
 from model.errors import MetricError
 from model.learners import LEARNERS
@@ -51,6 +50,7 @@ from model.reports.bakeoff.material import first, of_pool, of_views
 from model.reports.bakeoff.run import Settings, measure
 from model.reports.bakeoff.training import Budget
 from model.reports.bars import Bars
+from model.reports.commands import exit_status
 from model.reports.drawn import Wanted, draw_items
 from model.reports.features import FeatureStore, embed_all, encoder_key
 from model.reports.peers.evidence import originals

@@ -26,12 +26,12 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from model.commands import exit_status
 from model.encoder import Encoder, choose_device
 from model.imagenet import BACKBONE, SHA256, imagenet_encoder
 from model.reports import document, plots
 from model.reports.about import command, options, provenance, rounded
 from model.reports.bars import Bars
+from model.reports.commands import exit_status
 from model.reports.drawn import Wanted, draw_items
 from model.reports.methods import Candidate
 from model.reports.pool import Item, collect, sides

@@ -28,7 +28,6 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from model.commands import exit_status
 from model.data import load_manifest
 from model.encoder import Encoder, EncoderNet, build
 from model.episodes import EpisodeSampler
@@ -38,6 +37,7 @@ from model.reports import learning_curve_document, learning_curve_plots
 from model.reports.about import command, options, provenance
 from model.reports.bakeoff.material import check_same_encoder, stored_views
 from model.reports.bars import Bars
+from model.reports.commands import exit_status
 from model.reports.features import FeatureStore, embed_all, encoder_key
 from model.reports.learning_curve import Point, TrainingViews, in_turn, points, training_views
 from model.reports.learning_curve_figures import curves, others

@@ -21,9 +21,9 @@ from typing import Any
 
 import torch
 
-from model.commands import exit_status
 from model.encoder import Encoder, choose_device
 from model.reports.bars import Bars
+from model.reports.commands import exit_status
 from model.reports.copies import make_copies
 from model.reports.features import FeatureStore, encoder_key
 from model.reports.known_pictures import fit, measure_sameness, measure_statistics

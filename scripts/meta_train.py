@@ -22,7 +22,6 @@ import torch
 from PIL import Image
 
 from model.card import TrainingSource
-from model.commands import exit_status
 from model.data import Record, load_manifest
 from model.encoder import choose_device
 from model.errors import ManifestError
@@ -30,6 +29,7 @@ from model.imagenet import imagenet_encoder
 from model.learners.blended_prior import BlendedPrior
 from model.learners.prior_mixture import PriorMixture
 from model.reports.bars import Bar
+from model.reports.commands import exit_status
 from model.standins import KINDS, builtin_resources, draw
 from model.training.config import TrainConfig, load_config
 from model.training.curves import plot_curves

@@ -16,9 +16,9 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from model.commands import at_least, exit_status
 from model.errors import StandinError
 from model.reports.bars import Bar
+from model.reports.commands import at_least, exit_status
 from model.yardsticks import navigation_report
 from model.yardsticks.navigation_training import METHODS, NavigationConfig, train
 

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import torch
 
-from model.commands import exit_status
 from model.errors import ManifestError
 from model.reports.bars import Bar
+from model.reports.commands import exit_status
 from model.yardsticks.omniglot import hausdorff, report
 from model.yardsticks.omniglot.drawings import Run, load_background, load_runs
 from model.yardsticks.omniglot.episodes import Background

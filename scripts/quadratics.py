@@ -20,9 +20,9 @@ from pathlib import Path
 
 import torch
 
-from model.commands import exit_status
 from model.reports.about import options
 from model.reports.bars import Bar
+from model.reports.commands import exit_status
 from model.yardsticks import quadratics_report as report
 from model.yardsticks.quadratics import RATES, run_learned
 from model.yardsticks.quadratics_training import Recipe, test_functions, train, tuning_functions

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import torch
 
-from model.commands import at_least, exit_status
 from model.errors import StandinError
 from model.reports.bars import Bar
+from model.reports.commands import at_least, exit_status
 from model.yardsticks import sinusoid, sinusoid_report
 
 DOCS = Path(__file__).parents[1] / "docs" / "yardsticks"

@@ -29,12 +29,12 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from model.card import Card
-from model.commands import exit_status
 from model.encoder import Encoder, choose_device
 from model.errors import WeightsError
 from model.learners.meta import MetaLearner
 from model.reports.about import command, options, provenance, rounded
 from model.reports.bars import Bars
+from model.reports.commands import exit_status
 from model.reports.features import FeatureStore, embed_all, encoder_key
 from model.reports.pool import Pool, collect, sides
 from model.teacher.learning import Settings

@@ -22,7 +22,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.commands import exit_status
 from model.data import load_manifest
 from model.encoder import EncoderNet
 from model.errors import EpisodeError, ManifestError
@@ -38,6 +37,7 @@ from model.policy.log import Log
 from model.policy.mdp import NO_EXAMPLES
 from model.policy.policy import Policy
 from model.reports.bars import Bar
+from model.reports.commands import exit_status
 from model.training.config import load_config
 from model.training.expert_log import Pool, ask_everyone, joined, see
 from model.training.expert_stage import (

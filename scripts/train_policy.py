@@ -21,7 +21,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 from model import load
-from model.commands import at_least, exit_status
 from model.errors import StandinError
 from model.experts import EXPERTS
 from model.metalearner.context import CONTEXT, record
@@ -33,6 +32,7 @@ from model.policy.measuring import measure_all
 from model.policy.q_learning import METHODS, Schedule
 from model.policy.training import Sweep, usual_prices
 from model.reports.about import command, options, rounded
+from model.reports.commands import at_least, exit_status
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -26,10 +26,10 @@ from typing import Any
 
 import torch
 
-from model.commands import exit_status
 from model.data import Record, load_manifest
 from model.experts.words import RELEASED, Reader, load_reader, load_reader_card, save_reader
 from model.reports.bars import Bar
+from model.reports.commands import exit_status
 from model.training.journal import Journal
 from model.training.reader_cache import Cached, Source, build
 from model.training.reader_config import ReaderConfig, load_reader_config

@@ -25,11 +25,11 @@ import torch
 from tqdm import tqdm
 
 from model.card import Card
-from model.commands import exit_status
 from model.encoder import Encoder, choose_device
 from model.reports import transduction_document
 from model.reports.about import command, options, provenance, rounded
 from model.reports.bars import Bars
+from model.reports.commands import exit_status
 from model.reports.features import FeatureStore, embed_all, encoder_key
 from model.reports.pool import Pool, collect, sides
 from model.reports.transduction import described, draw, linear, measure, tune, tuning_positions

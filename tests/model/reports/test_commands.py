@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from model.commands import at_least, exit_status
 from model.errors import ManifestError
+from model.reports.commands import at_least, exit_status
 
 
 def _raise(error: BaseException) -> None:
