@@ -43,6 +43,8 @@ class Card:
         weights: file name of the tensors, beside the card.
         recorded: file name of the recorded answers, beside the card.
         licence: SPDX expression for the weights.
+        graph: file name of the encoder's ONNX graph, beside the card; empty where there is none.
+        graph_sha256: of that file, in hexadecimal.
     """
 
     name: str
@@ -62,6 +64,8 @@ class Card:
     weights: str
     recorded: str
     licence: str = field(default="Apache-2.0")
+    graph: str = field(default="")
+    graph_sha256: str = field(default="")
 
     def to_json(self) -> str:
         """The card as it lies beside the weights."""
@@ -94,6 +98,8 @@ class Card:
                 raise WeightsError(
                     f"{where}: {name} must name a file beside the card, got {found[name]!r}"
                 )
+        if Path(graph := found.get("graph", "")).name != graph:
+            raise WeightsError(f"{where}: graph must name a file beside the card, got {graph!r}")
         try:
             sources = tuple(TrainingSource(**each) for each in found["training_data"])
         except TypeError as error:

@@ -166,6 +166,7 @@ class Encoder:
         dim: width of the embedding.
         device: where it runs.
         precision: ``fp32`` or ``fp16``.
+        engine: ``torch``, or ``onnxruntime`` (``model.onnx_engine``).
     """
 
     def __init__(
@@ -176,8 +177,14 @@ class Encoder:
         self.dim = net.dim
         self.device = device or torch.device("cpu")
         self.precision = "fp16" if self.device.type == "cuda" else "fp32"
-        self.net = net.eval().requires_grad_(False)
-        cast(Any, self.net).to(self.device, memory_format=torch.channels_last)
+        self.engine = "torch"
+        self._net: EncoderNet = net.eval().requires_grad_(False)
+        cast(Any, self._net).to(self.device, memory_format=torch.channels_last)
+
+    @property
+    def net(self) -> EncoderNet:
+        """The network itself, for those who take it apart."""
+        return self._net
 
     def embed(self, pixels: np.ndarray | Sequence[np.ndarray]) -> Float32[np.ndarray, "n d"]:
         """Embed pictures, in batches that suit the device.
@@ -210,4 +217,4 @@ class Encoder:
         x = normalise(torch.from_numpy(np.ascontiguousarray(array)).to(self.device))
         half = self.precision == "fp16"
         with torch.autocast("cuda", torch.float16) if half else contextlib.nullcontext():
-            return cast(np.ndarray, self.net(x).float().cpu().numpy())
+            return cast(np.ndarray, self._net(x).float().cpu().numpy())

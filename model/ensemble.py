@@ -24,7 +24,7 @@ from model.experts.panel import Panel
 from model.experts.sameness import Sameness
 from model.experts.signals import Signals
 from model.experts.statistics import STATISTICS, statistics
-from model.experts.words import SIGNAL, Reader
+from model.experts.words import SIGNAL, Reads
 from model.learners.base import Learner
 from model.metalearner.combination import Combination
 from model.metalearner.conformal import bucket_of
@@ -48,7 +48,7 @@ class Experts:
         digest: SHA-256 of all of it, in hexadecimal.
     """
 
-    reader: Reader
+    reader: Reads
     panel: Panel
     sameness: Sameness
     combination: Combination

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -22,20 +22,29 @@ from torch import Tensor
 from model import images
 from model.encoder import Encoder, choose_device
 from model.ensemble import Ensemble, Experts
-from model.errors import SupportError, UnreadablePicture
+from model.errors import SupportError, UnreadablePicture, WeightsError
 from model.experts.panel import Panel
 from model.experts.release import experts_path, load_released
 from model.experts.sameness import Sameness
 from model.experts.words import RELEASED as READER
-from model.experts.words import load_reader, load_reader_card
+from model.experts.words import Reads, load_reader, load_reader_card
 from model.questions import Known, Look, Question
-from model.weights import Card, find_card, load_weights, restore
+from model.weights import (
+    Card,
+    find_card,
+    load_weights,
+    part,
+    restore_encoder,
+    restore_learner,
+)
 
 if TYPE_CHECKING:
     from model.learners.base import Learner
 
 Source: TypeAlias = bytes | str | Path | Image.Image | np.ndarray
 """A picture: a file's bytes, its path, a Pillow picture, or uint8 samples of shape (h, w, 3)."""
+
+EngineName: TypeAlias = Literal["auto", "torch", "onnxruntime"]
 
 LABELS = ("placeholder", "real")
 
@@ -118,35 +127,72 @@ class Adapted:
         return ensemble.route(signals, [self.known], questions).probability
 
 
-def load(path: str | Path | None = None, device: str = "auto") -> Model:
+def load(
+    path: str | Path | None = None, device: str = "auto", engine: EngineName = "auto"
+) -> Model:
     """Load a release, its checksum verified.
 
     Args:
         path: of a model card, or of a folder with one in it; None for the release that comes
             with this package.
         device: ``auto``, ``cpu`` or ``cuda``.
+        engine: what makes the networks' passes: ``torch``, ``onnxruntime`` (on the CPU, for
+            releases that have graphs), or ``auto``: the faster that there is.
 
     Raises:
-        WeightsError: files are missing, damaged or do not belong together.
+        WeightsError: files are missing, damaged or do not belong together; or ``onnxruntime`` was
+            asked for and the release has no graph, or the device is another.
         DeviceError: this machine does not have that device.
     """
     where = choose_device(device)
     card_path = find_card(path)
     card, tensors = load_weights(card_path)
-    net, learner = restore(card, tensors)
-    return Model(
-        card, Encoder(net, card.image_size, where), learner, _experts(card_path, card, learner)
+    with_graph = engine != "torch" and where.type == "cpu" and bool(card.graph)
+    if engine == "onnxruntime" and not with_graph:
+        why = f"it has no graph beside {card_path}" if where.type == "cpu" else f"on {where}"
+        raise WeightsError(f"{card.name} cannot be run by ONNX Runtime: {why}")
+    encoder = (
+        _graph_encoder(card_path, card, tensors)
+        if with_graph
+        else Encoder(restore_encoder(card, tensors), card.image_size, where)
+    )
+    learner = restore_learner(card, tensors)
+    return Model(card, encoder, learner, _experts(card_path, card, learner, with_graph))
+
+
+def _graph_encoder(card_path: Path, card: Card, tensors: Mapping[str, Tensor]) -> Encoder:
+    # Here and not at the top: training, and a GPU, have no use for it.
+    from model.onnx_engine import OnnxEncoder, open_graph
+
+    path = card_path.with_name(card.graph)
+    return OnnxEncoder(
+        open_graph(path, card.graph_sha256, part(tensors, "encoder.")),
+        lambda: restore_encoder(card, tensors),
+        backbone=card.backbone,
+        dim=card.embedding_dim,
+        image_size=card.image_size,
     )
 
 
-def _experts(card_path: Path, card: Card, learner: Learner) -> Experts | None:
+def _reader(with_graph: bool) -> Reads:
+    reader = load_reader()
+    card = load_reader_card(READER)
+    if not (with_graph and card.graph):
+        return reader
+    from model.onnx_engine import OnnxReader, open_graph
+
+    path = READER.with_name(card.graph)
+    return OnnxReader(open_graph(path, card.graph_sha256, reader.state_dict()))
+
+
+def _experts(card_path: Path, card: Card, learner: Learner, with_graph: bool) -> Experts | None:
     """The experts that lie beside a card; None where there are none."""
     path = experts_path(card_path)
     if not path.exists():
         return None
     found = load_released(path, card.sha256, load_reader_card(READER).sha256)
     return Experts(
-        reader=load_reader(),
+        reader=_reader(with_graph),
         panel=Panel(found.statistics, found.words, learner).eval(),
         sameness=Sameness(),
         combination=found.combination,

@@ -99,6 +99,35 @@ def restore(card: Card, tensors: Mapping[str, Tensor]) -> tuple[EncoderNet, Lear
     Raises:
         WeightsError: names or shapes are not those of the card's backbone and learner.
     """
+    return restore_encoder(card, tensors), restore_learner(card, tensors)
+
+
+def restore_encoder(card: Card, tensors: Mapping[str, Tensor]) -> EncoderNet:
+    """Build the encoder of a release; see :func:`restore`."""
+    _check_parts(card, tensors)
+    try:
+        net = build(card.backbone, card.embedding_dim)
+    except RuntimeError as error:
+        raise WeightsError(f"{card.backbone!r} is no backbone that timm knows") from error
+    state = part(tensors, "encoder.")
+    _check_shapes(card.weights, state, net.state_dict())
+    net.load_state_dict(state)
+    return net
+
+
+def restore_learner(card: Card, tensors: Mapping[str, Tensor]) -> Learner:
+    """Build the learner of a release; see :func:`restore`."""
+    _check_parts(card, tensors)
+    learner = from_state(card.learner, card.learner_config, part(tensors, "learner."))
+    if learner.embedding_dim != card.embedding_dim:
+        raise WeightsError(
+            f"the card's learner takes {learner.embedding_dim} numbers, its encoder gives "
+            f"{card.embedding_dim}"
+        )
+    return learner
+
+
+def _check_parts(card: Card, tensors: Mapping[str, Tensor]) -> None:
     if (card.mean, card.std) != (MEAN, STD):
         raise WeightsError(
             f"{card.name} wants mean {card.mean} and std {card.std}; pixels here are prepared with "
@@ -106,20 +135,6 @@ def restore(card: Card, tensors: Mapping[str, Tensor]) -> tuple[EncoderNet, Lear
         )
     if strange := sorted(key for key in tensors if not key.startswith(("encoder.", "learner."))):
         raise WeightsError(f"{card.weights} holds tensors of no known part: {', '.join(strange)}")
-    try:
-        net = build(card.backbone, card.embedding_dim)
-    except RuntimeError as error:
-        raise WeightsError(f"{card.backbone!r} is no backbone that timm knows") from error
-    state = _part(tensors, "encoder.")
-    _check_shapes(card.weights, state, net.state_dict())
-    net.load_state_dict(state)
-    learner = from_state(card.learner, card.learner_config, _part(tensors, "learner."))
-    if learner.embedding_dim != card.embedding_dim:
-        raise WeightsError(
-            f"the card's learner takes {learner.embedding_dim} numbers, its encoder gives "
-            f"{card.embedding_dim}"
-        )
-    return net, learner
 
 
 def load_recorded(card_path: Path) -> Recorded:
@@ -237,7 +252,8 @@ def _half(key: str, value: Tensor) -> Tensor:
     return half
 
 
-def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Tensors of one part, without its prefix, floats in single precision."""
     return {
         key.removeprefix(prefix): value.float() if value.is_floating_point() else value
         for key, value in tensors.items()
@@ -281,6 +297,9 @@ __all__ = [
     "load_card",
     "load_recorded",
     "load_weights",
+    "part",
     "restore",
+    "restore_encoder",
+    "restore_learner",
     "save",
 ]

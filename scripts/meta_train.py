@@ -28,6 +28,7 @@ from model.errors import ManifestError
 from model.imagenet import imagenet_encoder
 from model.learners.blended_prior import BlendedPrior
 from model.learners.prior_mixture import PriorMixture
+from model.onnx_export import encoder_graph
 from model.reports.bars import Bar
 from model.reports.commands import exit_status
 from model.standins import KINDS, builtin_resources, draw
@@ -136,7 +137,7 @@ def _train(args: argparse.Namespace) -> Path:
         ).run()
     entries = Journal(work / "log.jsonl").entries()
     plot_curves(entries, work / "curves.svg")
-    return save(
+    card = save(
         args.out or work,
         config.name,
         net.cpu(),
@@ -150,6 +151,8 @@ def _train(args: argparse.Namespace) -> Path:
         recorded=_recorded(config),
         image_size=config.encoder.image_size,
     )
+    encoder_graph(card)
+    return card
 
 
 def _options(learner: PriorMixture) -> dict[str, int | float]:

@@ -28,6 +28,7 @@ import torch
 
 from model.data import Record, load_manifest
 from model.experts.words import RELEASED, Reader, load_reader, load_reader_card, save_reader
+from model.onnx_export import reader_graph
 from model.reports.bars import Bar
 from model.reports.commands import exit_status
 from model.training.journal import Journal
@@ -106,6 +107,7 @@ def _train(args: argparse.Namespace) -> str:
             )
     out: Path = (args.out or work) / f"{config.name}.json"
     save_reader(out, reader, _about(config, work, records, pictures))
+    reader_graph(out)
     return f"weights and card: {out}"
 
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, UInt8
@@ -28,7 +28,7 @@ from model.errors import WeightsError
 RELEASED = Path(__file__).parents[1] / "released" / "standin-reader.json"
 SIGNAL = 64
 # ITU-R BT.601: what Pillow's conversion to grey uses, too.
-_GREY = (0.299, 0.587, 0.114)
+GREY = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +85,14 @@ def _convolution(
     return nn.Sequential(convolution, nn.BatchNorm2d(outside), nn.ReLU(inplace=True))
 
 
+@runtime_checkable
+class Reads(Protocol):
+    """Whatever reads pictures: :class:`Reader`, or ``model.onnx_engine.OnnxReader``."""
+
+    def read(self, pixels: Tensor) -> Reading:
+        """Read pictures (n, 224, 224, 3) uint8; n may be 0."""
+
+
 class Reader(nn.Module):
     """Grey pixels, evened out by their neighbourhood; convolutions; pooling where it looks.
 
@@ -126,11 +134,7 @@ class Reader(nn.Module):
         Raises:
             ValueError: another shape or type, or the reader is in training.
         """
-        if pixels.ndim != 4 or pixels.shape[-1] != 3 or pixels.dtype != torch.uint8:
-            raise ValueError(
-                f"pixels must be uint8 of shape (n, h, w, 3), got {pixels.dtype} and "
-                f"{tuple(pixels.shape)}"
-            )
+        check_pixels(pixels)
         if self.training:
             raise ValueError("a reader in training reads by the batch that it sees; call eval()")
         if not len(pixels):
@@ -166,7 +170,7 @@ class Reader(nn.Module):
 
         Sides are multiples of 4 from 32: training begins with pieces of single lines.
         """
-        n = len(grey)
+        n = grey.shape[0]  # not len(): an exporter would take it for a constant
         x = even_out(grey.unsqueeze(1)).contiguous(memory_format=torch.channels_last)
         letters = self.letters(self.strokes(x))
         x = self.phrases(letters)
@@ -186,9 +190,22 @@ class Reader(nn.Module):
         ), Features(letters, pooled)
 
 
+def check_pixels(pixels: Tensor) -> None:
+    """Refuse what is no batch of decoded pictures.
+
+    Raises:
+        ValueError: says what came.
+    """
+    if pixels.ndim != 4 or pixels.shape[-1] != 3 or pixels.dtype != torch.uint8:
+        raise ValueError(
+            f"pixels must be uint8 of shape (n, h, w, 3), got {pixels.dtype} and "
+            f"{tuple(pixels.shape)}"
+        )
+
+
 def to_grey(pixels: UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n h w"]:
     """Brightness in 0..1."""
-    return pixels.float() @ (torch.tensor(_GREY, device=pixels.device) / 255)
+    return pixels.float() @ (torch.tensor(GREY, device=pixels.device) / 255)
 
 
 def even_out(grey: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
@@ -223,6 +240,8 @@ class ReaderCard:
         sha256: of the weights file, in hexadecimal.
         weights: file name of the tensors, beside the card.
         licence: SPDX expression for the weights.
+        graph: file name of the ONNX graph, beside the card; empty where there is none.
+        graph_sha256: of that file, in hexadecimal.
     """
 
     name: str
@@ -235,6 +254,8 @@ class ReaderCard:
     sha256: str
     weights: str
     licence: str = field(default="Apache-2.0")
+    graph: str = field(default="")
+    graph_sha256: str = field(default="")
 
 
 def save_reader(path: Path, reader: Reader, about: Mapping[str, Any]) -> ReaderCard:
@@ -310,11 +331,14 @@ def _ready(reader: Reader, state: Mapping[str, Tensor]) -> Reader:
 
 
 __all__ = [
+    "GREY",
     "RELEASED",
     "SIGNAL",
     "Reader",
     "ReaderCard",
     "Reading",
+    "Reads",
+    "check_pixels",
     "even_out",
     "load_reader",
     "load_reader_card",
