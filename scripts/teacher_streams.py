@@ -22,7 +22,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -32,6 +31,7 @@ from model.card import Card
 from model.encoder import Encoder, choose_device
 from model.errors import WeightsError
 from model.learners.meta import MetaLearner
+from model.reports import svg
 from model.reports.about import command, options, provenance, rounded
 from model.reports.bars import Bars
 from model.reports.commands import exit_status
@@ -63,15 +63,6 @@ _LINES: dict[str, tuple[str, Any]] = {
     "no share": ("#D55E00", (0, (5, 1))),
     "anew": ("#E69F00", "-"),
     "no teacher": ("#CC79A7", ":"),
-}
-_STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "standin",  # ids in the file would otherwise be drawn at random
-    "svg.fonttype": "none",
-    "font.size": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
 }
 
 
@@ -182,15 +173,10 @@ def _simulated(
 
 def _draw_all(result: Figures, folder: Path) -> None:
     """Error and log loss by correction, a panel for each scene; bands are 95 % intervals."""
-    folder.mkdir(parents=True, exist_ok=True)
     for metric, title in (("error", "error"), ("log_loss", "log loss, nats")):
-        with mpl.rc_context(_STYLE):
+        with svg.styled(points=8):
             figure = _curves(result["scenes"], f"{metric}_by_correction", title)
-            figure.savefig(
-                folder / f"teacher-{metric.replace('_', '-')}.svg",
-                metadata={"Date": None, "Creator": None},
-                bbox_inches="tight",
-            )
+            svg.save(figure, folder / f"teacher-{metric.replace('_', '-')}.svg")
 
 
 def _curves(scenes: Figures, metric: str, title: str) -> Figure:

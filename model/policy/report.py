@@ -165,9 +165,10 @@ def write(path: Path, result: Figures, plot: str) -> None:
 def draw(result: Figures, path: Path) -> None:
     """The cost-accuracy plane: recall at each rate over ms, SVG of fixed bytes."""
     # Offline work's packages; serving imports this package without them.
+    from model.reports import svg
     from model.yardsticks import drawing
 
-    with drawing.styled():
+    with svg.styled():
         figure, axes = drawing.panels(1, len(RATES), (9.0, 4.2))
         for axis, rate in zip(axes, RATES, strict=True):
             key = f"recall_{rate:g}"
@@ -197,4 +198,4 @@ def draw(result: Figures, path: Path) -> None:
             )
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-        drawing.save(figure, path)
+        svg.save(figure, path)

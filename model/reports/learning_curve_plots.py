@@ -6,27 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
+from model.reports import svg
 from model.reports.figures import Figures
 from model.reports.learning_curve import BARS, Axis, Bar
 
 # Okabe and Ito's, told apart by people who see colours differently.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73")
 _MARKERS = ("o", "s", "^")
-_STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "standin",  # ids in the file would otherwise be drawn at random
-    "svg.fonttype": "none",
-    "font.size": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-}
 _PANELS: tuple[tuple[str, str], ...] = (
     ("turning", "tasks that turn around"),
     ("ordinary", "ordinary tasks"),
@@ -48,24 +39,13 @@ def draw_all(result: Figures, folder: Path) -> dict[str, str]:
     Returns:
         File name by the picture's name.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     pictures: dict[str, Callable[[Figures], Figure | None]] = {
         "data": lambda found: scaling(found, "data"),
         "tasks": lambda found: scaling(found, "tasks"),
         "size": lambda found: scaling(found, "size"),
         "encoder": encoder,
     }
-    found: dict[str, str] = {}
-    for name, draw in pictures.items():
-        with mpl.rc_context(_STYLE):
-            figure = draw(result)
-            if figure is None:
-                continue
-            found[name] = f"learning-curve-{name}.svg"
-            figure.savefig(
-                folder / found[name], metadata={"Date": None, "Creator": None}, bbox_inches="tight"
-            )
-    return found
+    return svg.draw_all(pictures, result, folder, "learning-curve", points=8)
 
 
 def scaling(result: Figures, axis: Axis) -> Figure | None:

@@ -8,27 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from model.reports import svg
 from model.reports.figures import Figures
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _STYLES = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _FEWEST = 10  # a share of fewer pictures than that is noise, and is not drawn
-STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "standin",  # ids in the file would otherwise be drawn at random
-    "svg.fonttype": "none",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-}
 
 
 def draw_all(result: Figures, folder: Path) -> dict[str, str]:
@@ -37,24 +27,13 @@ def draw_all(result: Figures, folder: Path) -> dict[str, str]:
     Returns:
         File name by the picture's name.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     pictures: dict[str, Callable[[Figures], Figure | None]] = {
         "roc": roc,
         "kinds": kinds,
         "k_shot": k_shot,
         "reliability": reliability,
     }
-    found: dict[str, str] = {}
-    for name, draw in pictures.items():
-        with mpl.rc_context(STYLE):
-            figure = draw(result)
-            if figure is None:
-                continue
-            found[name] = f"accuracy-{name.replace('_', '-')}.svg"
-            figure.savefig(
-                folder / found[name], metadata={"Date": None, "Creator": None}, bbox_inches="tight"
-            )
-    return found
+    return svg.draw_all(pictures, result, folder, "accuracy")
 
 
 def _shown(result: Figures, among: Sequence[str]) -> Iterator[tuple[int, str, str]]:

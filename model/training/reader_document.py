@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from model.reports import svg
 from model.reports.document import insert
-from model.reports.plots import STYLE
 from model.reports.tables import table
 
 BEGIN = "<!-- reader: written by scripts/train_reader.py -->"
@@ -102,7 +101,7 @@ def plot(path: Path, result: Mapping[str, Any]) -> None:
         group: result["drawn"][group]["scripts"] for group in _GROUPS if group in result["drawn"]
     }
     scripts = sorted({script for found in drawn.values() for script in found}, reverse=True)
-    with mpl.rc_context(STYLE):
+    with svg.styled():
         figure = Figure(figsize=(7, 1.2 + 0.22 * len(scripts)))
         axes = figure.add_subplot()
         for shift, (group, found) in enumerate(drawn.items()):
@@ -123,7 +122,7 @@ def plot(path: Path, result: Mapping[str, Any]) -> None:
         axes.set_xlabel("AUROC, notices against ordinary words of the script")
         axes.set_xlim(0, 1.01)
         axes.legend(loc="lower left", fontsize=8)
-        figure.savefig(path, metadata={"Date": None, "Creator": None}, bbox_inches="tight")
+        svg.save(figure, path)
 
 
 __all__ = ["BEGIN", "END", "fragment", "plot", "write"]

@@ -1,12 +1,10 @@
-"""How the yardsticks' plots look: a colour, line and marker for each method; SVG of fixed bytes."""
+"""How the yardsticks' plots look: a colour, line and marker for each method."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
@@ -22,15 +20,6 @@ LOOKS: tuple[dict[str, Any], ...] = (
     {"color": "#009E73", "linestyle": "-.", "marker": "D"},
     {"color": "#CC79A7", "linestyle": "--", "marker": "v"},
 )
-STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "standin",  # ids in the file would otherwise be drawn at random
-    "svg.fonttype": "none",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-}
 
 
 def panels(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
@@ -55,14 +44,3 @@ def by_step(
 def intervals(values: Float[np.ndarray, "tasks steps"]) -> list[Interval]:
     """Interval of the mean over tasks, for each step."""
     return [mean_interval(column) for column in values.T]
-
-
-def save(figure: Figure, path: Path) -> None:
-    """As SVG, the same bytes for the same figure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None, "Creator": None}, bbox_inches="tight")
-
-
-def styled() -> Any:
-    """Context in which figures of this house are made and saved."""
-    return mpl.rc_context(STYLE)

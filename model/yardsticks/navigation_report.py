@@ -12,6 +12,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 
 from model.intervals import difference_interval
+from model.reports import svg
 from model.reports.document import insert
 from model.yardsticks import drawing
 from model.yardsticks.navigation import SIDE, Policy, adapt, draw_goals, spread
@@ -117,13 +118,13 @@ def _table(measured: Measured, config: NavigationConfig) -> str:
 
 
 def _plot(measured: Measured, config: NavigationConfig, path: Path) -> None:
-    with drawing.styled():
+    with svg.styled():
         figure, (left, right) = drawing.panels(1, 2, (8.4, 4.0))
         drawing.by_step(left, measured.returns, METHODS)
         left.set(ylabel="mean return of an episode", yscale="symlog", xticks=range(STEPS + 1))
         left.legend(frameon=False)
         _paths(right, measured.policies["maml"], config)
-        drawing.save(figure, path)
+        svg.save(figure, path)
 
 
 @torch.no_grad()

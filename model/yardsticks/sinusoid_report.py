@@ -16,6 +16,7 @@ from torch.func import functional_call
 
 from model.intervals import Interval, difference_interval
 from model.learners.inner_loop import Parameters, adapt_parameters
+from model.reports import svg
 from model.reports.document import insert
 from model.yardsticks import drawing
 from model.yardsticks.sinusoid import (
@@ -135,7 +136,7 @@ def _cell(span: Interval) -> str:
 
 
 def _plot(measured: Measured, config: SinusoidConfig, path: Path) -> None:
-    with drawing.styled():
+    with svg.styled():
         figure, axes = drawing.panels(2, len(SHOTS), (9.0, 5.6))
         for top, bottom, shots in zip(axes, axes[len(SHOTS) :], SHOTS, strict=False):
             drawing.by_step(top, measured.errors[shots], METHODS)
@@ -147,7 +148,7 @@ def _plot(measured: Measured, config: SinusoidConfig, path: Path) -> None:
         figure.legend(
             handles + more, labels + names, loc="outside lower center", ncols=4, frameon=False
         )
-        drawing.save(figure, path)
+        svg.save(figure, path)
 
 
 @torch.no_grad()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from model.reports import svg
 from model.reports.bakeoff.tables import SORTS, shots_name
 from model.reports.figures import Figures
 
@@ -21,15 +20,6 @@ _FAMILIES = ("closed form", "gradient steps", "metric", "peers")
 _TICKS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 # A logit scale has no place for 1.
 _MOST = 0.9995
-_STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "standin",  # ids in the file would otherwise be drawn at random
-    "svg.fonttype": "none",
-    "font.size": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-}
 
 
 def draw_all(result: Figures, folder: Path, stem: str = "learners") -> dict[str, str]:
@@ -41,23 +31,12 @@ def draw_all(result: Figures, folder: Path, stem: str = "learners") -> dict[str,
     Returns:
         File name by the picture's name.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     pictures: dict[str, Callable[[Figures], Figure | None]] = {
         "auroc": lambda found: by_shots(found, "auroc"),
         "accuracy": lambda found: by_shots(found, "accuracy"),
         "cost": cost,
     }
-    found: dict[str, str] = {}
-    for name, draw in pictures.items():
-        with mpl.rc_context(_STYLE):
-            figure = draw(result)
-            if figure is None:
-                continue
-            found[name] = f"{stem}-{name}.svg"
-            figure.savefig(
-                folder / found[name], metadata={"Date": None, "Creator": None}, bbox_inches="tight"
-            )
-    return found
+    return svg.draw_all(pictures, result, folder, stem, points=8)
 
 
 def by_shots(result: Figures, metric: str) -> Figure | None:

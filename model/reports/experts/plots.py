@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from model.experts import EXPERTS
+from model.reports import svg
 from model.reports.experts.measuring import TOP
-from model.reports.plots import STYLE
 
 _COLOURS = {
     "statistics": "#E69F00",
@@ -29,7 +28,7 @@ _FIGURES = (
 
 def draw(result: Mapping[str, Any], path: Path) -> None:
     """Write the picture as SVG, the same bytes for the same figures."""
-    with mpl.rc_context(STYLE):
+    with svg.styled():
         figure = Figure(figsize=(9.5, 5.2), layout="constrained")
         axes = figure.subplots(2, len(_FIGURES), sharex=True)
         for row, sort in zip(axes, ("ordinary", "turning"), strict=True):

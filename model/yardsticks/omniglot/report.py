@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from model.errors import ManifestError
 from model.intervals import Interval, proportion_interval
-from model.yardsticks import drawing
+from model.reports import svg
 from model.yardsticks.omniglot.learners import LEARNERS
 from model.yardsticks.omniglot.published import PUBLISHED, Published, beside
 from model.yardsticks.omniglot.training import Outcome
@@ -138,8 +138,8 @@ def write_table(page: Path, text: str) -> None:
 
 def draw(outcomes: Sequence[Outcome], hausdorff: tuple[int, int], path: Path) -> None:
     """Errors with their intervals, and published ones as marks, as an SVG."""
-    with drawing.styled():
-        drawing.save(_figure(outcomes, proportion_interval(*hausdorff)), path)
+    with svg.styled():
+        svg.save(_figure(outcomes, proportion_interval(*hausdorff)), path)
 
 
 def _figure(outcomes: Sequence[Outcome], hausdorff: Interval) -> Figure:
