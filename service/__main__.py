@@ -50,20 +50,21 @@ def serve(chosen: Settings) -> int:
     )
     # Two lines for each connection of the migrations say nothing.
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    try:
-        device = choose_device(chosen.device)
-        listening = _listen(chosen)
-    except (DeviceError, OSError) as error:
-        print(f"standin: {error}", file=sys.stderr)
-        return 2
     failed: list[Exception] = []
 
     def stop(error: Exception) -> None:
         failed.append(error)
         server.should_exit = True
 
+    app = create_app(chosen, on_fatal=stop)
+    try:
+        device = choose_device(chosen.device)
+        listening = _listen(chosen)
+    except (DeviceError, OSError) as error:
+        print(f"standin: {error}", file=sys.stderr)
+        return 2
     config = uvicorn.Config(
-        create_app(chosen, on_fatal=stop),
+        app,
         log_level=chosen.log_level,
         access_log=chosen.log_level == "debug",
         server_header=False,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -21,6 +21,7 @@ from service.errors import Overloaded
 from service.knowledge import Category
 from service.lookup import Lookup, other_weights
 from service.pictures import Embedded, Named, Wish
+from service.reading import TextReader
 from service.scoring import LEAST, THRESHOLD, Item, decide
 from service.store import ActiveHead, Decision
 
@@ -31,6 +32,7 @@ class Explained:
 
     Attributes:
         picture: a WebP file.
+        text: the words in the picture, where they were read.
     """
 
     category: str
@@ -40,6 +42,7 @@ class Explained:
     threshold: float
     explanation: Explanation = field(repr=False)
     picture: bytes = field(repr=False)
+    text: str | None = None
 
 
 class Explainer:
@@ -49,16 +52,24 @@ class Explainer:
 
     Args:
         most: pictures that may wait to be explained.
+        reader: spells out the words; None where nobody does.
     """
 
     def __init__(
-        self, model: Model, lookup: Lookup, embedder: Embedder, limits: images.Limits, most: int
+        self,
+        model: Model,
+        lookup: Lookup,
+        embedder: Embedder,
+        limits: images.Limits,
+        most: int,
+        reader: TextReader | None = None,
     ) -> None:
         self._model = model
         self._lookup = lookup
         self._embedder = embedder
         self._limits = limits
         self._most = most
+        self._reader = reader
         self._waiting = 0
         self._thread = ThreadPoolExecutor(1, "explain", torch.set_num_threads, (1,))
 
@@ -66,9 +77,11 @@ class Explainer:
         """Finish the one that is being explained, and no other."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    async def explain(self, tenant: str, item: Item) -> Explained:
+    async def explain(self, tenant: str, item: Item, with_text: bool = True) -> Explained:
         """Answer for one picture as a score would, and say why.
 
+        Args:
+            with_text: whether anybody wants to know the words.
         Raises:
             PictureError: it cannot be read, or is too large.
             OtherWeights: the category learned under other weights.
@@ -93,11 +106,15 @@ class Explainer:
             )
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(
+            explained = await asyncio.get_running_loop().run_in_executor(
                 self._thread, self._explain, head, category, named, picture
             )
         finally:
             self._waiting -= 1
+        if self._reader is None or not with_text:
+            return explained
+        (text,) = await self._reader.read([named])
+        return replace(explained, text=text)
 
     def _explain(
         self, head: ActiveHead, category: Category, named: Named, seen: Embedded

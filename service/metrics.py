@@ -75,6 +75,12 @@ class Metrics:
             buckets=_SHORT,
             registry=registry,
         )
+        self.read_seconds = Histogram(
+            "standin_read_seconds",
+            "Spelling out the words of one picture.",
+            buckets=_SHORT,
+            registry=registry,
+        )
         self.experts = Counter(
             "standin_expert_pictures",
             "Pictures that each expert was asked about.",

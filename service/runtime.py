@@ -21,6 +21,7 @@ from service.knowledge import Knowledge
 from service.learning import Fitter
 from service.lookup import Lookup
 from service.metrics import Metrics
+from service.reading import TextReader, require_package
 from service.scoring import Scorer
 from service.settings import Settings
 from service.store import Store, StoreError, StoreUnavailable, open_store
@@ -41,6 +42,7 @@ class Parts:
     scorer: Scorer
     fitter: Fitter
     explainer: Explainer
+    reader: TextReader | None
 
 
 class Runtime:
@@ -50,6 +52,8 @@ class Runtime:
         loaded: a model that is there already, instead of loading ``settings.weights``.
         on_fatal: told of what no waiting will mend (damaged weights, a database of a later
             release); the process should end.
+    Raises:
+        SettingsError: words shall be read, and there is nothing to read them with.
     """
 
     def __init__(
@@ -59,6 +63,8 @@ class Runtime:
         loaded: Model | None = None,
         on_fatal: Callable[[Exception], None] | None = None,
     ) -> None:
+        if settings.read_text == "scores":
+            require_package()
         self.settings = settings
         self.metrics = metrics
         self.missing = {"weights": "they are being loaded", "store": "it is being opened"}
@@ -110,6 +116,8 @@ class Runtime:
                 await task
         if self._parts is not None:
             await asyncio.to_thread(self._parts.explainer.close)
+            if self._parts.reader is not None:
+                await asyncio.to_thread(self._parts.reader.close)
         self._parts = None
         self.metrics.ready.set(0)
         if self._embedder is not None:
@@ -142,6 +150,10 @@ class Runtime:
         self._embedder = embedder = Embedder(loaded.ensemble, plan, limits, self.metrics)
         knowledge = Knowledge(loaded.ensemble)
         lookup = Lookup(loaded, knowledge, store)
+        reads = settings.read_text
+        reader = (
+            None if reads == "never" else TextReader(limits, settings.queue_pictures, self.metrics)
+        )
         # The first pass allocates and picks kernels; no client should wait for that.
         await embedder.warm_up()
         self._parts = Parts(
@@ -149,9 +161,10 @@ class Runtime:
             loaded,
             store,
             embedder,
-            Scorer(loaded, lookup, store, embedder),
+            Scorer(loaded, lookup, store, embedder, reader if reads == "scores" else None),
             Fitter(loaded, knowledge, settings.quality_examples, self.metrics),
-            Explainer(loaded, lookup, embedder, limits, settings.queue_pictures),
+            Explainer(loaded, lookup, embedder, limits, settings.queue_pictures, reader),
+            reader,
         )
         self.metrics.ready.set(1)
         self.ready.set()

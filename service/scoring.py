@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -21,6 +21,7 @@ from service.batching import Embedder
 from service.knowledge import Category
 from service.lookup import Lookup, other_weights
 from service.pictures import Embedded, Named, Source, Wish
+from service.reading import TextReader
 from service.store import (
     ActiveHead,
     Decision,
@@ -81,6 +82,7 @@ class Score:
     nearest: Mapping[Label, Nearest | None]
     seen_in_request: int
     seen_in_category: int
+    text: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class Failure:
 class _Asked:
     index: int
     item: Item
+    named: Named
     picture: Embedded
     head: ActiveHead
     examples: ExampleMatrix
@@ -102,13 +105,25 @@ class _Asked:
 
 
 class Scorer:
-    """Answers scores for one model from one store."""
+    """Answers scores for one model from one store.
 
-    def __init__(self, model: Model, lookup: Lookup, store: Store, embedder: Embedder) -> None:
+    Args:
+        reader: spells out lettering as evidence; None where nobody does.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        lookup: Lookup,
+        store: Store,
+        embedder: Embedder,
+        reader: TextReader | None = None,
+    ) -> None:
         self._model = model
         self._lookup = lookup
         self._store = store
         self._embedder = embedder
+        self._reader = reader
 
     async def score(self, tenant: str, items: Sequence[Item]) -> list[Score | Failure]:
         """Score items in order, and keep the scores for the teacher.
@@ -128,22 +143,41 @@ class Scorer:
         pictures = await self._embedder.embed(named, wishes)
         answers: list[Score | Failure | None] = [None] * len(items)
         asked = []
-        for index, (item, picture) in enumerate(zip(items, pictures, strict=True)):
+        for index, (item, known, picture) in enumerate(zip(items, named, pictures, strict=True)):
             name = item.category
-            if isinstance(picture, PictureError):
+            if isinstance(known, PictureError):
+                answers[index] = Failure(item.id, known)
+            elif isinstance(picture, PictureError):
                 answers[index] = Failure(item.id, picture)
             elif name not in categories:
                 answers[index] = Failure(item.id, other_weights(name))
             else:
+                category = categories[name]
                 asked.append(
-                    _Asked(index, item, picture, heads[name], examples[name], categories[name])
+                    _Asked(index, item, known, picture, heads[name], examples[name], category)
                 )
         if asked:
             scores, rows = await asyncio.to_thread(self._compute, tenant, asked, carried)
+            # Before they are kept: a request that is refused here has changed nothing.
+            scores = await self._with_text(asked, scores)
             await self._store.record_scores(rows)
             for one, score in zip(asked, scores, strict=True):
                 answers[one.index] = score
         return [answer for answer in answers if answer is not None]
+
+    async def _with_text(self, asked: Sequence[_Asked], scores: list[Score]) -> list[Score]:
+        """The words of pictures in which the expert for words was asked and found lettering."""
+        if self._reader is None:
+            return scores
+        lettered = [
+            row
+            for row, (one, score) in enumerate(zip(asked, scores, strict=True))
+            if "words" in score.experts and one.picture.signals.lettering[0] >= 0
+        ]
+        texts = await self._reader.read([asked[row].named for row in lettered])
+        for row, text in zip(lettered, texts, strict=True):
+            scores[row] = replace(scores[row], text=text)
+        return scores
 
     def _compute(
         self, tenant: str, asked: Sequence[_Asked], carried: Mapping[str, int]

@@ -11,7 +11,7 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -85,6 +85,14 @@ class Settings(BaseModel):
     )
     decode_threads: int = Field(
         0, ge=0, description="Pictures decoded at the same time. 0: one for each core."
+    )
+
+    read_text: Literal["never", "explain", "scores"] = Field(
+        "explain",
+        description="Where the words in a picture are spelled out (`text`), which takes the extra "
+        "`text` and longer than a score: `never`; `explain`: in explanations, null without the "
+        "extra; `scores`: in scores, too, of pictures in which the reader found lettering. "
+        "`scores` without the extra stops the start.",
     )
 
     # -- pictures and requests

@@ -35,6 +35,7 @@ EXPLAINED = {
     "visual": [[0.8125, 1.5], [0.75, 1.625]],
     "visual_constant": -0.305472,
     "words": None,
+    "text": "NO IMAGE AVAILABLE",
     "image": (
         "UklGRkAAAABXRUJQVlA4IDQAAABQAQCdASoBAAEAAQAcJaAABAAAAP7vrFf//nY3//Ndv/+djf+djf//"
         "XAf/9B3//oO/zUAA"
@@ -99,11 +100,14 @@ async def explain(
     the answer is the picture alone.
     """
     item = await _read(request, category)
+    alone = prefers_picture(", ".join(request.headers.getlist("accept")))
     found = await while_connected(
-        request, parts.explainer.explain(tenant, item), parts.settings.deadline
+        request,
+        parts.explainer.explain(tenant, item, with_text=not alone),
+        parts.settings.deadline,
     )
     vary = {"Vary": "Accept"}
-    if prefers_picture(", ".join(request.headers.getlist("accept"))):
+    if alone:
         return Response(found.picture, media_type=WEBP, headers=vary)
     stored = written(ExplanationOut.of(found, parts.model.card))
     return Response(stored.body, stored.status, headers={**stored.headers, **vary})

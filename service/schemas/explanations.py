@@ -51,6 +51,10 @@ class ExplanationOut(Out):
         description="Where the reader of words looked, over the same square; sums to 1. null where "
         "there is no lettering."
     )
+    text: str | None = Field(
+        description="Words read in the picture, lines from the top; null where none were read, or "
+        "nobody reads."
+    )
     image: str = Field(
         description="The picture in grey with `visual` over it, orange towards placeholder, blue "
         "towards real: WebP, base64."
@@ -76,6 +80,7 @@ class ExplanationOut(Out):
             visual=_rows(why.visual),
             visual_constant=round(why.constant, 6),
             words=None if why.words is None else _rows(why.words),
+            text=found.text,
             image=base64.b64encode(found.picture).decode(),
         )
 

@@ -75,7 +75,10 @@ class Evidence(Out):
         "`visual`: the adapted head over the embedding."
     )
     nearest: NearestByLabel
-    text: str | None = Field(description="Words read in the picture; null where none were read.")
+    text: str | None = Field(
+        description="Words read in the picture, lines from the top; null where none were read, "
+        "which the setting STANDIN_READ_TEXT leaves so unless it is `scores`."
+    )
     seen: Seen
 
 
@@ -128,7 +131,7 @@ def result_of(answer: Score | Failure) -> ScoreOut | FailureOut:
                 placeholder=NearestOut.of(answer.nearest["placeholder"]),
                 real=NearestOut.of(answer.nearest["real"]),
             ),
-            text=None,
+            text=answer.text,
             seen=Seen(request=answer.seen_in_request, category=answer.seen_in_category),
         ),
     )

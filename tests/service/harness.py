@@ -91,8 +91,12 @@ class Service:
 
 
 def settings_for(folder: Path, **given: Any) -> Settings:
-    """Settings of a test: its own folder, one thread, nothing from this machine's environment."""
-    chosen = {"data_dir": folder, "threads": 1, "decode_threads": 2, "device": "cpu"} | given
+    """Settings of a test: its own folder, one thread, nothing from this machine's environment.
+
+    Reading words would take longer than most tests, so those that are about it ask for it.
+    """
+    chosen = {"data_dir": folder, "threads": 1, "decode_threads": 2, "device": "cpu"}
+    chosen |= {"read_text": "never"} | given
     return settings.read({}, **chosen)
 
 
