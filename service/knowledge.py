@@ -48,15 +48,19 @@ class Knowledge:
         empty = Known(ensemble.base, ensemble.nothing, np.zeros(0, np.bool_))
         self._base = Category(empty, None, None)
 
-    def category(self, head: ActiveHead, examples: ExampleMatrix) -> Category:
-        """What scoring needs of a category at the version of its head."""
+    def cached(self, head: ActiveHead) -> Category | None:
+        """The category, where it is in memory: at no price."""
         if head.category_id is None or head.state is None:
             return self._base
-        key = (head.category_id, head.version)
-        found = self._cache.get(key)
+        return self._cache.get((head.category_id, head.version))
+
+    def category(self, head: ActiveHead, examples: ExampleMatrix) -> Category:
+        """What scoring needs of a category at the version of its head."""
+        found = self.cached(head)
         if found is None:
             found = self._read(head, examples)
-            self._cache.put(key, found)
+            assert head.category_id is not None  # else it is the base
+            self._cache.put((head.category_id, head.version), found)
         return found
 
     def signals(

@@ -39,12 +39,20 @@ class Lookup:
         """
         heads = await self._store.heads(tenant, names)
         usable = [name for name in names if self._belongs(heads[name])]
-        rows = await asyncio.gather(*(self._examples(tenant, heads[name]) for name in usable))
-        examples = dict(zip(usable, rows, strict=True))
-        categories = await asyncio.to_thread(
-            lambda: {n: self._knowledge.category(heads[n], examples[n]) for n in usable}
-        )
-        return Found(heads, examples, categories)
+        kept = {name: self._store.cached_examples(heads[name]) for name in usable}
+        examples = {name: matrix for name, matrix in kept.items() if matrix is not None}
+        missing = [name for name in usable if name not in examples]
+        rows = await asyncio.gather(*(self._examples(tenant, heads[name]) for name in missing))
+        examples |= zip(missing, rows, strict=True)
+        categories = {name: self._knowledge.cached(heads[name]) for name in usable}
+        new = [name for name, category in categories.items() if category is None]
+        if new:
+            # Beside the event loop: states have to be parsed, or made again.
+            read = await asyncio.to_thread(
+                lambda: {n: self._knowledge.category(heads[n], examples[n]) for n in new}
+            )
+            categories |= read
+        return Found(heads, examples, {n: c for n, c in categories.items() if c is not None})
 
     def band(self, head: ActiveHead, category: Category) -> float:
         """Half the width of the band of ``unsure``: as it was set; where neither it nor a threshold

@@ -169,12 +169,13 @@ class Runtime:
         self.metrics.ready.set(1)
         self.ready.set()
         log.info(
-            "ready after %.1f s: %s %s on %s (%s), %d encoder and %d decoder threads",
+            "ready after %.1f s: %s %s on %s (%s, %s), %d encoder and %d decoder threads",
             time.perf_counter() - began,
             loaded.card.name,
             loaded.card.version,
             loaded.encoder.device,
             loaded.encoder.precision,
+            loaded.encoder.engine,
             plan.encode_threads,
             plan.decode_threads,
         )
@@ -185,7 +186,10 @@ class Runtime:
         loaded = self._loaded
         if loaded is None:
             loaded = await asyncio.to_thread(
-                model.load, self.settings.weights, self.settings.device
+                model.load,
+                self.settings.weights,
+                self.settings.device,
+                self.settings.engine,
             )
         del self.missing["weights"]
         return loaded

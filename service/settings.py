@@ -77,6 +77,11 @@ class Settings(BaseModel):
         "auto",
         description="`auto`, `cpu`, `cuda` or `cuda:1`. `auto` takes CUDA where there is one.",
     )
+    engine: Literal["auto", "torch", "onnxruntime"] = Field(
+        "auto",
+        description="What computes the networks. `auto`: ONNX Runtime on the CPU, where the "
+        "weights have a graph beside them, else torch.",
+    )
     threads: int = Field(
         0,
         ge=0,

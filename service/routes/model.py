@@ -19,6 +19,7 @@ EXAMPLE = {
     "embedding_dim": 512,
     "device": "cpu",
     "precision": "fp32",
+    "engine": "onnxruntime",
 }
 
 
@@ -40,4 +41,5 @@ async def get_model(parts: AllParts) -> ModelOut:
         embedding_dim=encoder.dim,
         device=str(encoder.device),
         precision=encoder.precision,
+        engine=encoder.engine,
     )

@@ -25,3 +25,4 @@ class ModelOut(Out):
     embedding_dim: int
     device: str
     precision: str
+    engine: str

@@ -118,6 +118,12 @@ class HeadReader:
                 online=payload.online,
             )
 
+    def cached(self, head: ActiveHead) -> ExampleMatrix | None:
+        """The example set in force with a head, where it is kept here or there is none."""
+        if head.category_id is None or not head.version:
+            return EMPTY
+        return self.matrices.get((head.category_id, head.version))
+
     def nearest(self, session: Session, tenant: str, name: str, version: int) -> ExampleMatrix:
         """The set at ``version``; empty for a category or version that is not there."""
         category_id, latest = session.execute(

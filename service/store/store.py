@@ -39,7 +39,7 @@ from service.store.records import (
     Version,
     Word,
 )
-from service.store.score_log import ScoreLog
+from service.store.together import Together
 from service.store.workers import Workers
 
 T = TypeVar("T")
@@ -75,7 +75,8 @@ class Store:
         """Use ``open_store``, which migrates first."""
         self._workers = Workers(database, options.threads)
         self._heads = HeadReader(options.head_cache_bytes, options.example_cache_bytes)
-        self._score_log = ScoreLog(self._workers)
+        self._score_log = Together(self._workers.submit, self._write_scores)
+        self._reads = Together(self._workers.submit_read, self._read_heads)
         terms = Terms(options.idempotency_lease, options.idempotency_retention)
         self._keyring = Keyring(self._workers, terms, clock)
         self._options = options
@@ -277,7 +278,23 @@ class Store:
 
     async def heads(self, tenant: str, names: Sequence[str]) -> Mapping[str, ActiveHead]:
         """``head`` for many categories at the price of one."""
-        return await self._workers.read(lambda session: self._heads.heads(session, tenant, names))
+        return await self._reads.call((tenant, names))
+
+    def _read_heads(
+        self, asked: Sequence[tuple[str, Sequence[str]]]
+    ) -> list[Mapping[str, ActiveHead]]:
+        """Of several calls at once, each tenant's names in one query."""
+        names: dict[str, list[str]] = {}
+        for tenant, mine in asked:
+            names.setdefault(tenant, []).extend(mine)
+        found = self._workers.database.read(
+            lambda session: {t: self._heads.heads(session, t, mine) for t, mine in names.items()}
+        )
+        return [{name: found[tenant][name] for name in mine} for tenant, mine in asked]
+
+    def cached_examples(self, head: ActiveHead) -> ExampleMatrix | None:
+        """The example set in force with a head, where it is in memory: at no price."""
+        return self._heads.cached(head)
 
     async def nearest(self, tenant: str, category: str, version: int) -> ExampleMatrix:
         """The example set of a version; empty where there is none such."""
@@ -287,7 +304,12 @@ class Store:
 
     async def record_scores(self, rows: Sequence[ScoreRow]) -> None:
         """Keep scores; on disk when this returns. Calls that come together share a commit."""
-        await self._score_log.record(rows)
+        await self._score_log.call(rows)
+
+    def _write_scores(self, asked: Sequence[Sequence[ScoreRow]]) -> list[None]:
+        together = [row for rows in asked for row in rows]
+        self._workers.database.write(lambda session: scores.record(session, together))
+        return [None] * len(asked)
 
     async def scores(self, tenant: str, score_ids: Sequence[str]) -> Mapping[str, ScoreRow]:
         """Those of the scores that are still kept, by id."""

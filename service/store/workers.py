@@ -26,10 +26,13 @@ class Workers:
         self._writers = ThreadPoolExecutor(1 if database.is_sqlite else threads, "store-write")
         self._closed = False
 
+    def submit_read(self, work: Callable[[], T]) -> Future[T]:
+        """Have ``work`` run in a reading thread. Raises StoreUnavailable once closed."""
+        return self._submit(self._readers, work)
+
     async def read(self, work: Callable[[Session], T]) -> T:
         """One reading transaction."""
-        run = self._submit(self._readers, lambda: self.database.read(work))
-        return await asyncio.wrap_future(run)
+        return await asyncio.wrap_future(self.submit_read(lambda: self.database.read(work)))
 
     async def write(self, work: Callable[[Session], T]) -> T:
         """One writing transaction."""
