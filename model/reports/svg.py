@@ -20,7 +20,7 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def styled(points: float = 9) -> AbstractContextManager[None]:
+def styled(points: int = 9) -> AbstractContextManager[None]:
     """Context in which figures of this house are made and saved.
 
     Args:
@@ -41,7 +41,7 @@ def draw_all(
     result: dict[str, Any],
     folder: Path,
     stem: str,
-    points: float = 9,
+    points: int = 9,
 ) -> dict[str, str]:
     """Draw and save every picture that the figures allow, as ``stem-name.svg``.
 
