@@ -32,6 +32,9 @@ from service.errors import Overloaded
 from service.metrics import Metrics
 from service.pictures import Embedded, Examines, Named, Source, Wish, name, questions_of, thumbnail
 
+# Bytes that are hashed in less time than it takes to hand them to a thread and back.
+_AT_ONCE = 2**18
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -73,7 +76,7 @@ class Embedder:
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
         self._decoders = ThreadPoolExecutor(
-            plan.decode_threads, "decode", _call_this_thread, ("decode",)
+            plan.decode_threads, "decode", call_this_thread, ("decode",)
         )
         self._encoding = ThreadPoolExecutor(plan.encode_threads, "encode", _begin_encoding)
         self._free = plan.encode_threads
@@ -94,7 +97,9 @@ class Embedder:
         await self._loop.run_in_executor(self._encoding, self._experts.examine, [look])
 
     async def name(self, sources: Sequence[Source]) -> list[Named | PictureError]:
-        """Bytes and names of pictures, in order. Hashing runs beside the event loop."""
+        """Bytes and names of pictures, in order. Much hashing runs beside the event loop."""
+        if sum(len(each) for each in sources if isinstance(each, bytes | str)) <= _AT_ONCE:
+            return [name(source) for source in sources]
         return await self._loop.run_in_executor(
             self._decoders, lambda: [name(source) for source in sources]
         )
@@ -371,14 +376,14 @@ class Embedder:
         self._finish(work, known)
 
 
-def _call_this_thread(name: str) -> None:
+def call_this_thread(name: str) -> None:
     """Name it for ``top -H`` and scripts/bench_http.py; threads it starts inherit the name."""
     with contextlib.suppress(OSError):  # where there is no /proc, nobody looks for it there
         Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(name)
 
 
 def _begin_encoding() -> None:
-    _call_this_thread("encode")
+    call_this_thread("encode")
     torch.set_num_threads(1)
 
 

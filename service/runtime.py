@@ -116,6 +116,7 @@ class Runtime:
                 await task
         if self._parts is not None:
             await asyncio.to_thread(self._parts.explainer.close)
+            await asyncio.to_thread(self._parts.scorer.close)
             if self._parts.reader is not None:
                 await asyncio.to_thread(self._parts.reader.close)
         self._parts = None

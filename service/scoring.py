@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -15,9 +15,9 @@ import torch
 from model import Model, PictureError
 from model.experts import EXPERTS, ExpertName
 from model.experts.signals import Signals
-from model.questions import Question, Route
+from model.questions import Question
 from model.teacher.candidates import answer
-from service.batching import Embedder
+from service.batching import Embedder, call_this_thread
 from service.knowledge import Category
 from service.lookup import Lookup, other_weights
 from service.pictures import Embedded, Named, Source, Wish
@@ -31,6 +31,7 @@ from service.store import (
     Store,
     new_ids,
 )
+from service.store.together import Together
 
 THRESHOLD = 0.5
 """Of a category that has set none: the likelier of the two."""
@@ -95,10 +96,14 @@ class Failure:
 
 @dataclass(frozen=True)
 class _Asked:
+    """One picture of a request that can be answered; ``shared``: how many items carry it."""
+
     index: int
     item: Item
+    tenant: str
     named: Named
     picture: Embedded
+    shared: int
     head: ActiveHead
     examples: ExampleMatrix
     category: Category
@@ -106,6 +111,9 @@ class _Asked:
 
 class Scorer:
     """Answers scores for one model from one store.
+
+    Requests that come together are answered together, in one thread: what the top level costs is
+    mostly the same for one picture and for twenty.
 
     Args:
         reader: spells out lettering as evidence; None where nobody does.
@@ -124,6 +132,12 @@ class Scorer:
         self._store = store
         self._embedder = embedder
         self._reader = reader
+        self._thread = ThreadPoolExecutor(1, "answer", call_this_thread, ("answer",))
+        self._answers = Together(self._thread.submit, self._compute)
+
+    def close(self) -> None:
+        """Finish what is being answered."""
+        self._thread.shutdown()
 
     async def score(self, tenant: str, items: Sequence[Item]) -> list[Score | Failure]:
         """Score items in order, and keep the scores for the teacher.
@@ -152,12 +166,21 @@ class Scorer:
             elif name not in categories:
                 answers[index] = Failure(item.id, other_weights(name))
             else:
-                category = categories[name]
                 asked.append(
-                    _Asked(index, item, known, picture, heads[name], examples[name], category)
+                    _Asked(
+                        index=index,
+                        item=item,
+                        tenant=tenant,
+                        named=known,
+                        picture=picture,
+                        shared=carried[known.sha256],
+                        head=heads[name],
+                        examples=examples[name],
+                        category=categories[name],
+                    )
                 )
         if asked:
-            scores, rows = await asyncio.to_thread(self._compute, tenant, asked, carried)
+            scores, rows = await self._answers.call(asked)
             # Before they are kept: a request that is refused here has changed nothing.
             scores = await self._with_text(asked, scores)
             await self._store.record_scores(rows)
@@ -180,56 +203,63 @@ class Scorer:
         return scores
 
     def _compute(
-        self, tenant: str, asked: Sequence[_Asked], carried: Mapping[str, int]
-    ) -> tuple[list[Score], list[ScoreRow]]:
-        ensemble = self._model.ensemble
-        numbers: dict[str, int] = {}
+        self, requests: Sequence[Sequence[_Asked]]
+    ) -> list[tuple[list[Score], list[ScoreRow]]]:
+        """Of each request its scores, and what the store keeps of them."""
+        asked = [one for request in requests for one in request]
+        numbers: dict[int, int] = {}
         categories: list[Category] = []
         questions = []
         for row, one in enumerate(asked):
-            number = numbers.setdefault(one.head.category, len(categories))
+            number = numbers.setdefault(id(one.category), len(categories))
             if number == len(categories):
                 categories.append(one.category)
-            questions.append(Question(row, number, carried[one.picture.sha256]))
+            questions.append(Question(row, number, one.shared))
         with torch.inference_mode():
             answers = answer(
-                ensemble,
+                self._model.ensemble,
                 Signals.concatenated([one.picture.signals for one in asked]),
                 [category.known for category in categories],
                 [category.lessons for category in categories],
                 [category.online for category in categories],
                 questions,
             )
+        route = answers.route
+        weights = (route.weights / route.weights.sum(1, keepdim=True).clamp_min(1e-9)).numpy()
+        alone, answered = torch.sigmoid(route.logits).numpy(), route.answered.numpy()
+        opinions: list[dict[ExpertName, Opinion]] = [
+            {
+                name: Opinion(
+                    round(float(alone[row, column]), 6), round(float(weights[row, column]), 4)
+                )
+                for column, name in enumerate(EXPERTS)
+                if answered[row, column]
+            }
+            for row in range(len(asked))
+        ]
+        now = datetime.now(UTC)
         ids = new_ids(len(asked))
         scores = [
-            self._score(one, ids[row], float(answers.probability[row]), answers.route, row, carried)
+            self._score(one, ids[row], float(answers.probability[row]), opinions[row])
             for row, one in enumerate(asked)
         ]
-        return scores, self._rows(tenant, asked, scores, answers.given)
+        rows = [
+            self._row(one, scores[row], answers.given[row], now) for row, one in enumerate(asked)
+        ]
+        ends = np.cumsum([len(request) for request in requests]).tolist()
+        return [
+            (scores[end - len(request) : end], rows[end - len(request) : end])
+            for request, end in zip(requests, ends, strict=True)
+        ]
 
     def _score(
-        self,
-        asked: _Asked,
-        score_id: str,
-        raw: float,
-        route: Route,
-        row: int,
-        carried: Mapping[str, int],
+        self, asked: _Asked, score_id: str, raw: float, experts: dict[ExpertName, Opinion]
     ) -> Score:
         head = asked.head
         probability = min(max(round(raw, 6), LEAST), 1 - LEAST)
         threshold = THRESHOLD if head.threshold is None else head.threshold
         band = self._lookup.band(head, asked.category)
         nearest, same = _neighbours(asked.picture, asked.examples)
-        weights = route.weights[row] / route.weights[row].sum().clamp_min(1e-9)
-        experts = {
-            name: Opinion(
-                round(float(torch.sigmoid(route.logits[row, column])), 6),
-                round(float(weights[column]), 4),
-            )
-            for column, name in enumerate(EXPERTS)
-            if route.answered[row, column]
-        }
         return Score(
             id=asked.item.id,
             score_id=score_id,
@@ -241,39 +271,32 @@ class Scorer:
             unsure_band=band,
             experts=experts,
             nearest=nearest,
-            seen_in_request=carried[asked.picture.sha256] - 1,
+            seen_in_request=asked.shared - 1,
             seen_in_category=same,
         )
 
-    def _rows(
-        self,
-        tenant: str,
-        asked: Sequence[_Asked],
-        scores: Sequence[Score],
-        given: npt.NDArray[np.float32],
-    ) -> list[ScoreRow]:
-        now = datetime.now(UTC)
-        return [
-            ScoreRow(
-                tenant=tenant,
-                score_id=score.score_id,
-                category=score.category,
-                version=score.version,
-                probability=score.probability,
-                decision=score.decision,
-                sha256=one.picture.sha256,
-                embedding=one.picture.embedding.astype("<f2").tobytes(),
-                created=now,
-                model_sha256=self._model.card.sha256,
-                width=one.picture.width,
-                height=one.picture.height,
-                format=one.picture.format,
-                category_id=one.head.category_id,
-                signals=one.picture.packed(self._model.ensemble),
-                answers=given[row].astype("<f4").tobytes(),
-            )
-            for row, (one, score) in enumerate(zip(asked, scores, strict=True))
-        ]
+    def _row(
+        self, asked: _Asked, score: Score, given: npt.NDArray[np.float32], now: datetime
+    ) -> ScoreRow:
+        picture = asked.picture
+        return ScoreRow(
+            tenant=asked.tenant,
+            score_id=score.score_id,
+            category=score.category,
+            version=score.version,
+            probability=score.probability,
+            decision=score.decision,
+            sha256=picture.sha256,
+            embedding=picture.embedding.astype("<f2").tobytes(),
+            created=now,
+            model_sha256=self._model.card.sha256,
+            width=picture.width,
+            height=picture.height,
+            format=picture.format,
+            category_id=asked.head.category_id,
+            signals=picture.packed(self._model.ensemble),
+            answers=given.astype("<f4").tobytes(),
+        )
 
 
 def decide(probability: float, threshold: float, unsure_band: float) -> Decision:

@@ -12,6 +12,8 @@ import pytest
 from service.store.errors import StoreUnavailable
 from service.store.together import Together
 
+pytestmark = pytest.mark.anyio
+
 
 @pytest.fixture
 def pool() -> ThreadPoolExecutor:
