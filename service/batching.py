@@ -1,12 +1,12 @@
 """What is waiting becomes batches: bytes in, signals out, shared by all requests.
 
 The event loop owns all state here, so there are no locks. Decoding runs in a small pool of
-threads, and what costs nothing beside it with it; the dear experts run in threads of their own: one
-for a GPU; on a CPU one for each core with one torch thread each, as two torch threads that wait for
-each other on busy cores are slower than one. Pictures of several requests are taken in turns, so
-that a request of 256 pictures does not stand in front of a request of one; a picture that several
-requests brought is computed once, as far as any of them needs it; and a picture whose requests have
-all gone is not computed.
+threads, and what costs nothing beside it with it; the dear experts run in threads of their own:
+one for a GPU; on a CPU one for each core with one thread inside each, as two that wait for each
+other on busy cores are slower than one. No more of both run at once than there are cores.
+Pictures of several requests are taken in turns, so that a request of 256 pictures does not stand
+in front of a request of one; a picture that several requests brought is computed once, as far as
+any of them needs it; and a picture whose requests have all gone is not computed.
 """
 
 from __future__ import annotations
@@ -38,10 +38,15 @@ _AT_ONCE = 2**18
 
 @dataclass(frozen=True)
 class Plan:
-    """How much at a time. ``batch``, ``queue`` and ``cache`` count pictures, ``wait`` seconds."""
+    """How much at a time. ``batch``, ``queue`` and ``cache`` count pictures, ``wait`` seconds.
+
+    Attributes:
+        at_once: decodings and passes together: on a CPU they share its cores.
+    """
 
     decode_threads: int
     encode_threads: int
+    at_once: int
     batch: int
     wait: float
     queue: int
@@ -79,7 +84,7 @@ class Embedder:
             plan.decode_threads, "decode", call_this_thread, ("decode",)
         )
         self._encoding = ThreadPoolExecutor(plan.encode_threads, "encode", _begin_encoding)
-        self._free = plan.encode_threads
+        self._passing = 0
         self._lanes: deque[deque[_Work]] = deque()
         self._works: dict[str, _Work] = {}
         self._ready: deque[_Work] = deque()
@@ -239,7 +244,7 @@ class Embedder:
             work.waiters += 1
             work.wishes += asked[sha256]
         self._metrics.waiting.set(len(self._works))
-        self._pump()
+        self._schedule()
         return works
 
     def _leave(self, works: Iterable[_Work]) -> None:
@@ -256,19 +261,48 @@ class Embedder:
             self._works.pop(work.named.sha256, None)
             self._metrics.waiting.set(len(self._works))
 
+    # -- what runs next
+
+    def _schedule(self, waited: bool = False) -> None:
+        """Give each free worker what pays most: a whole batch that is ready; else a picture to
+        decode, no further ahead of the encoders than a batch for each; else what is ready.
+
+        So batches grow under load, when a pass of eight costs each picture least, and nobody waits
+        for company while there is nothing else to do.
+        """
+        plan = self._plan
+        if waited:
+            self._alarm = None
+        ahead = (plan.encode_threads + 1) * plan.batch
+        while self._decoding + self._passing < plan.at_once:
+            idle = self._passing < plan.encode_threads
+            if idle and len(self._ready) >= plan.batch and (batch := self._take()):
+                self._begin_pass(batch)
+            elif (
+                self._decoding < plan.decode_threads
+                and self._decoding + len(self._ready) < ahead
+                and (work := self._next()) is not None
+            ):
+                self._begin_decoding(work)
+            elif idle and self._ready and self._may_start(waited) and (batch := self._take()):
+                self._begin_pass(batch)
+            else:
+                return
+
+    def _may_start(self, waited: bool) -> bool:
+        """Whether a batch that is not full may go; else it is woken when it has waited enough."""
+        if waited or not self._plan.wait:
+            return True
+        if self._alarm is None:
+            self._alarm = self._loop.call_later(self._plan.wait, self._schedule, True)
+        return False
+
     # -- decoding
 
-    def _pump(self) -> None:
-        """Keep the decoders busy, but no further ahead of the encoders than a batch for each."""
-        ahead = (self._plan.encode_threads + 1) * self._plan.batch
-        while (
-            self._decoding < self._plan.decode_threads
-            and self._decoding + len(self._ready) < ahead
-            and (work := self._next()) is not None
-        ):
-            self._decoding += 1
-            task = self._loop.run_in_executor(self._decoders, self._decode, work.named.data)
-            task.add_done_callback(lambda task, work=work: self._decoded(work, task))  # type: ignore[misc]
+    def _begin_decoding(self, work: _Work) -> None:
+        self._decoding += 1
+        task = self._loop.run_in_executor(self._decoders, self._decode, work.named.data)
+        task.add_done_callback(lambda task: self._decoded(work, task))
 
     def _next(self) -> _Work | None:
         """One picture of the request whose turn it is."""
@@ -295,34 +329,30 @@ class Embedder:
         if error is None:
             work.picture, work.look = task.result()
             self._ready.append(work)
-            self._offer()
         else:
             self._metrics.pictures.labels("unreadable").inc()
             self._finish(work, error if isinstance(error, Exception) else RuntimeError(str(error)))
-        self._pump()
+        self._schedule()
 
     # -- encoding
 
-    def _offer(self, waited: bool = False) -> None:
-        """Start passes while an encoder is free and pictures are ready."""
-        if self._plan.wait and not waited and len(self._ready) < self._plan.batch:
-            if self._alarm is None and self._free and self._ready:
-                self._alarm = self._loop.call_later(self._plan.wait, self._offer, True)
-            return
+    def _begin_pass(self, batch: list[_Work]) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-        while self._free and (batch := self._take()):
-            self._free -= 1
-            task = asyncio.create_task(self._pass(batch))
-            self._passes.add(task)
-            task.add_done_callback(self._passes.discard)
-        self._pump()
+        self._passing += 1
+        task = asyncio.create_task(self._pass(batch))
+        self._passes.add(task)
+        task.add_done_callback(self._passes.discard)
 
     def _take(self) -> list[_Work]:
         """One encoder's share of what is ready and still waited for."""
         alive = [work for work in self._ready if not work.done.done()]
-        share = min(self._plan.batch, -(-len(alive) // self._free))
+        free = min(
+            self._plan.encode_threads - self._passing,
+            self._plan.at_once - self._passing - self._decoding,
+        )
+        share = min(self._plan.batch, -(-len(alive) // free))
         self._ready = deque(alive[share:])
         return alive[:share]
 
@@ -343,8 +373,8 @@ class Embedder:
             spent = (time.perf_counter() - started) / len(batch) / self._plan.encode_threads
             self._seconds_each += 0.1 * (spent - self._seconds_each)
         finally:
-            self._free += 1
-            self._offer()
+            self._passing -= 1
+            self._schedule()
 
     def _examine(self, looks: Sequence[Look], wishes: Sequence[Sequence[Wish | None]]) -> Signals:
         """As much of each picture as anybody wishes, in two groups: all of it, or what it takes."""

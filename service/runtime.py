@@ -244,9 +244,12 @@ def plan_for(settings: Settings, device_type: str) -> Plan:
     on_cpu = device_type == "cpu"
     wait = settings.batch_wait_ms
     available = cores()
+    decoding = settings.decode_threads or available
+    encoding = (settings.threads or available) if on_cpu else 1
     return Plan(
-        decode_threads=settings.decode_threads or available,
-        encode_threads=(settings.threads or available) if on_cpu else 1,
+        decode_threads=decoding,
+        encode_threads=encoding,
+        at_once=max(decoding, encoding) if on_cpu else decoding + encoding,
         batch=settings.batch_pictures or (8 if on_cpu else 64),
         wait=(0.0 if on_cpu else 3.0) / 1000 if wait < 0 else wait / 1000,
         queue=settings.queue_pictures,

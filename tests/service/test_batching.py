@@ -85,7 +85,9 @@ def plan(**given: float) -> Plan:
         "queue": 64,
         "cache": 100,
     }
-    return Plan(**(chosen | given))  # type: ignore[arg-type]
+    chosen |= given
+    chosen.setdefault("at_once", chosen["decode_threads"] + chosen["encode_threads"])
+    return Plan(**chosen)  # type: ignore[arg-type]
 
 
 @asynccontextmanager
@@ -184,11 +186,23 @@ def test_free_encoders_share_what_is_ready(small_model: Model) -> None:
         async with opened(small_model, encode_threads=2) as bench:
             bench.encoder.gate.clear()
             task = asyncio.create_task(bench.embedder.embed(products(*range(8))))
-            await until(lambda: bench.embedder._free == 0 and len(bench.embedder._ready) == 6)
+            await until(lambda: bench.embedder._passing == 2 and len(bench.embedder._ready) == 6)
             bench.encoder.gate.set()
             await task
             assert sum(bench.encoder.passes) == 8
             assert max(bench.encoder.passes) <= 4
+
+    run(work)
+
+
+def test_under_load_batches_fill_before_they_go(small_model: Model) -> None:
+    async def work() -> None:
+        # One core: while there is something to decode, no pass goes half full.
+        async with opened(small_model, decode_threads=1, at_once=1) as bench:
+            await bench.embedder.embed(products(*range(10)))
+            assert bench.encoder.passes == [4, 4, 2]
+            await bench.embedder.embed(products(50))
+            assert bench.encoder.passes == [4, 4, 2, 1]
 
     run(work)
 
@@ -198,7 +212,7 @@ def test_a_small_request_is_not_kept_waiting_by_a_large_one(small_model: Model) 
         async with opened(small_model, decode_threads=1, batch=2) as bench:
             bench.encoder.gate.clear()
             large = asyncio.create_task(bench.embedder.embed(products(*range(40))))
-            await until(lambda: bench.embedder._free == 0)
+            await until(lambda: bench.embedder._passing == 1)
             small = asyncio.create_task(bench.embedder.embed(products(100)))
             await asyncio.sleep(0)
             bench.encoder.gate.set()
@@ -253,7 +267,7 @@ def test_a_request_that_is_given_up_is_not_computed(small_model: Model) -> None:
             bench.encoder.gate.clear()
             gone = asyncio.create_task(bench.embedder.embed(products(*range(20))))
             stays = asyncio.create_task(bench.embedder.embed(products(3, 300)))
-            await until(lambda: bench.embedder._free == 0)
+            await until(lambda: bench.embedder._passing == 1)
             gone.cancel()
             await asyncio.wait([gone])
             assert gone.cancelled()
@@ -307,7 +321,7 @@ def test_closing_ends_what_waits(small_model: Model) -> None:
         bench = Bench(Gated(small_model), plan())
         bench.encoder.gate.clear()
         task = asyncio.create_task(bench.embedder.embed(products(*range(10))))
-        await until(lambda: bench.embedder._free == 0)
+        await until(lambda: bench.embedder._passing == 1)
         closing = asyncio.create_task(bench.embedder.close())
         await asyncio.sleep(0)
         bench.encoder.gate.set()
