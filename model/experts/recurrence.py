@@ -36,6 +36,8 @@ RANGES = 0.02
 RAREST = 1e-4
 """Least share of a catalogue's items that a stand-in is carried by."""
 
+_TINY = 16  # items: of a catalogue
+
 
 def recurrence(
     items: Integer[np.ndarray, " n"], catalogue: int
@@ -56,10 +58,20 @@ def recurrence(
             f"between 1 and all {catalogue} items carry a picture, got {items.min()} to "
             f"{items.max()}"
         )
-    n = items.astype(np.float64)
-    ratio = _log_standin(n, catalogue) - np.log(_real(n))
+    ratio = _ratio(items, catalogue)
+    if catalogue <= _TINY:
+        # So few items that a stand-in is as likely to be on two as on five: the model's ratio falls
+        # with the count there, and what two say counts for more of them, too.
+        every = np.maximum.accumulate(_ratio(np.arange(1, catalogue + 1), catalogue)[1:])
+        ratio = np.where(items > 1, every[np.maximum(items, 2) - 2], ratio) if len(every) else ratio
     answered = items > 1
     return np.where(answered, np.maximum(ratio, 0), 0).astype(np.float32), answered
+
+
+def _ratio(items: np.ndarray, catalogue: int) -> np.ndarray:
+    n = items.astype(np.float64)
+    found: np.ndarray = _log_standin(n, catalogue) - np.log(_real(n))
+    return found
 
 
 def _real(n: np.ndarray) -> np.ndarray:

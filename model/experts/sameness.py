@@ -91,6 +91,10 @@ class Sameness:
         Raises:
             SupportError: shapes do not belong together, or a count is out of its range.
         """
+        # Most pictures of most catalogues: nobody else carries them, and no example is known.
+        unshared = shared is None or (len(shared) == len(queries) and bool((shared == 1).all()))
+        if unshared and not len(examples):
+            return Said(np.zeros(len(queries), np.float32), np.zeros(len(queries), np.bool_))
         near = nearness(queries, examples, is_placeholder, itself)
         signs = np.array([1.0, -1.0])
         alone = near.hash @ (signs * self.hash_alone)
@@ -102,6 +106,8 @@ class Sameness:
                 raise SupportError(
                     f"a count for each of {len(queries)} pictures is needed, got {shared.shape}"
                 )
+            if unshared:
+                return Said(logit.astype(np.float32), answered)
             most = max(int(shared.max(initial=1)), catalogue or CATALOGUE)
             ratio, _ = recurrence(shared, most if catalogue is None else catalogue)
             logit, answered = logit + ratio, answered | (ratio > 0)
