@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import random
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from tests.e2e.server import Server, serving
+from tests.e2e.crashes import crash_and_check, kept, scoring_version, sha256
+from tests.e2e.server import Server
 from tests.service.harness import files
 from tests.service.pictures import product, standin
 
@@ -29,10 +28,6 @@ class Ledger:
     acknowledged: dict[str, str] = field(default_factory=dict)
     version: int = 0
     unanswered: tuple[int, str] | None = None
-
-
-def sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def upload(client: httpx.Client, ledger: Ledger, seed: int, key: str) -> None:
@@ -62,20 +57,6 @@ def write_until_it_dies(url: str, ledger: Ledger, seeds: itertools.count[int]) -
                 return
 
 
-def kept(client: httpx.Client, category: str) -> dict[str, str]:
-    """Label by SHA-256 of every example in force."""
-    found: dict[str, str] = {}
-    query: dict[str, Any] = {"limit": 1000}
-    answer = client.get(f"/v1/categories/{category}/examples", params=query)
-    if answer.status_code == 404:
-        return found
-    for item in answer.json()["items"]:
-        assert item["sha256"] not in found, "an example is there twice"
-        found[item["sha256"]] = item["label"]
-    assert answer.json()["next_cursor"] is None
-    return found
-
-
 def check(server: Server, ledger: Ledger) -> None:
     """Nothing acknowledged is lost, nothing is half there, and a retry finishes what was cut."""
     now = kept(server.client, ledger.category)
@@ -99,39 +80,26 @@ def check(server: Server, ledger: Ledger) -> None:
     assert category["version"] == ledger.version
     history = server.client.get(f"/v1/categories/{ledger.category}/versions").json()["items"]
     assert [entry["number"] for entry in history] == list(range(ledger.version, 0, -1))
-    result = server.client.post(
-        f"/v1/score?category={ledger.category}", files=files("images", product(1))
-    ).json()["results"][0]
-    assert result["version"] == ledger.version
+    assert scoring_version(server.client, ledger.category) == ledger.version
 
 
-def crash_and_check(folder: Path, weights: Path, times: int, seed: int) -> int:
-    rng = random.Random(seed)
+def acknowledged(folder: Path, weights: Path, times: int, seed: int) -> int:
+    """How many examples were, in spite of so many crashes."""
     ledgers = [Ledger(f"crash-{index}") for index in range(WRITERS)]
     seeds = itertools.count(1)
-    for _ in range(times):
-        with serving(folder, weights) as server, ThreadPoolExecutor(WRITERS) as pool:
-            for ledger in ledgers:
-                check(server, ledger)
-            writing = [
-                pool.submit(write_until_it_dies, server.url, ledger, seeds) for ledger in ledgers
-            ]
-            # At no particular instant: it may hit a decoder, a transaction or an answer.
-            threading.Event().wait(rng.uniform(0.2, 1.5))
-            server.kill()
-            for each in writing:
-                each.result()
-    with serving(folder, weights) as server:
-        for ledger in ledgers:
-            check(server, ledger)
+
+    def writer(url: str, ledger: Ledger) -> Callable[[], None]:
+        return partial(write_until_it_dies, url, ledger, seeds)
+
+    crash_and_check(folder, weights, ledgers, check, writer, times, random.Random(seed))
     return sum(len(ledger.acknowledged) for ledger in ledgers)
 
 
 def test_nothing_acknowledged_is_lost(weights: Path, tmp_path: Path) -> None:
-    assert crash_and_check(tmp_path, weights, times=3, seed=0) > 0
+    assert acknowledged(tmp_path, weights, times=3, seed=0) > 0
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_nothing_acknowledged_is_lost_in_fifty_crashes(weights: Path, tmp_path: Path) -> None:
-    assert crash_and_check(tmp_path, weights, times=50, seed=1) > 0
+    assert acknowledged(tmp_path, weights, times=50, seed=1) > 0

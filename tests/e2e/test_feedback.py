@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import itertools
 import random
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.e2e.server import Server, serving
-from tests.e2e.test_crash import kept, sha256
+from tests.e2e.crashes import crash_and_check, kept, scoring_version, sha256
+from tests.e2e.server import Server
 from tests.service.harness import files
 from tests.service.pictures import product, standin
 
@@ -106,39 +106,27 @@ def check(server: Server, ledger: Ledger) -> None:
     assert {one["cause"] for one in history} == {"feedback"}
     listed = server.client.get(f"{path}/examples", params={"limit": 1000}).json()["items"]
     assert {one["origin"] for one in listed} == {"teacher"}
-    result = server.client.post(
-        f"/v1/score?category={ledger.category}", files=files("images", product(1))
-    ).json()["results"][0]
-    assert result["version"] == ledger.version
+    assert scoring_version(server.client, ledger.category) == ledger.version
 
 
-def crash_and_check(folder: Path, weights: Path, times: int, seed: int) -> int:
+def acknowledged(folder: Path, weights: Path, times: int, seed: int) -> int:
+    """How many examples were, in spite of so many crashes."""
     rng = random.Random(seed)
     ledgers = [Ledger(f"taught-{index}") for index in range(TEACHERS)]
     seeds = itertools.count(1)
-    for _ in range(times):
-        with serving(folder, weights) as server, ThreadPoolExecutor(TEACHERS) as pool:
-            for ledger in ledgers:
-                check(server, ledger)
-            teaching = [
-                pool.submit(teach_until_it_dies, server.url, ledger, seeds, rng.randrange(2**32))
-                for ledger in ledgers
-            ]
-            threading.Event().wait(rng.uniform(0.2, 1.5))
-            server.kill()
-            for each in teaching:
-                each.result()
-    with serving(folder, weights) as server:
-        for ledger in ledgers:
-            check(server, ledger)
+
+    def teacher(url: str, ledger: Ledger) -> Callable[[], None]:
+        return partial(teach_until_it_dies, url, ledger, seeds, rng.randrange(2**32))
+
+    crash_and_check(folder, weights, ledgers, check, teacher, times, rng)
     return sum(len(ledger.acknowledged) for ledger in ledgers)
 
 
 def test_no_word_that_was_acknowledged_is_lost(weights: Path, tmp_path: Path) -> None:
-    assert crash_and_check(tmp_path, weights, times=3, seed=0) > 0
+    assert acknowledged(tmp_path, weights, times=3, seed=0) > 0
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_no_word_is_lost_in_fifty_crashes(weights: Path, tmp_path: Path) -> None:
-    assert crash_and_check(tmp_path, weights, times=50, seed=1) > 0
+    assert acknowledged(tmp_path, weights, times=50, seed=1) > 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from collections.abc import Iterator
@@ -13,16 +12,12 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image, ImageDraw
 
-from model.encoder import build
 from model.holdout import held_out
-from model.learners.prior_mixture import PriorMixture
 from model.training.sources import ViewLabel
-from model.weights import save
+from tests.scripts.harness import imported, save_untrained
 
-ROOT = Path(__file__).parents[2]
 SIZE = 32
 LEARNERS = ["logistic", "prototypical", "ridge"]
 PEERS = ["sklearn-logistic", "sklearn-bayes"]
@@ -72,35 +67,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
     _write(base / "data" / "goods", [""], "category", rng)
     _write(base / "data" / "standins", ["text", "icon", "blank"], "kind", rng)
-    torch.manual_seed(0)
-    net, learner = build("tf_efficientnet_lite0", 16), PriorMixture(16, 2)
-    save(
-        base / "weights",
-        "untrained",
-        net,
-        learner,
-        learner.state_dict(),
-        version="1",
-        learner_config={"embedding_dim": 16, "components": 2},
-        training_data=[],
-        metrics={},
-        git_revision="none",
-        recorded=[],
-        image_size=SIZE,
-    )
+    save_untrained(base / "weights", 16, SIZE)
     return base
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "compare_learners", ROOT / "scripts" / "compare_learners.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return imported("compare_learners")
 
 
 def _arguments(folder: Path, *more: str) -> list[str]:

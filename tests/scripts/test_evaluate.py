@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,15 +13,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image, ImageDraw
 
-from model.encoder import build
 from model.holdout import held_out
-from model.learners.prior_mixture import PriorMixture
-from model.weights import save
+from tests.scripts.harness import command, environment, run, save_untrained
 
-ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.imagenet
 SIZE = 32
 
@@ -81,29 +75,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 standins.append((_standin(kind, rng), kind, group))
     _write(base / "data" / "goods", goods, "category")
     _write(base / "data" / "standins", standins, "kind")
-    torch.manual_seed(0)
-    net, learner = build("tf_efficientnet_lite0", 16), PriorMixture(16, 2)
-    save(
-        base / "weights",
-        "untrained",
-        net,
-        learner,
-        learner.state_dict(),
-        version="1",
-        learner_config={"embedding_dim": 16, "components": 2},
-        training_data=[],
-        metrics={},
-        git_revision="none",
-        recorded=[],
-        image_size=SIZE,
-    )
+    save_untrained(base / "weights", 16, SIZE)
     return base
 
 
-def _command(folder: Path, out: str, cache: str) -> list[str]:
+def _words(folder: Path, out: str, cache: str) -> list[str]:
     return [
-        sys.executable,
-        str(ROOT / "scripts" / "evaluate.py"),
         f"--data={folder / 'data'}",
         f"--weights={folder / 'weights'}",
         f"--out={folder / out}",
@@ -125,14 +102,6 @@ def _command(folder: Path, out: str, cache: str) -> list[str]:
     ]
 
 
-def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
-
-
-def _environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-
-
 def _result(folder: Path, out: str) -> dict:  # type: ignore[type-arg]
     (path,) = (folder / out / "results").glob("*.json")
     return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
@@ -140,7 +109,7 @@ def _result(folder: Path, out: str) -> dict:  # type: ignore[type-arg]
 
 @pytest.fixture(scope="module")
 def measured(folder: Path) -> Path:
-    done = _run(_command(folder, "docs", "cache"))
+    done = run("evaluate", *_words(folder, "docs", "cache"))
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -184,7 +153,7 @@ def test_again_it_reads_what_it_knows_and_leaves_the_rest_of_the_document(measur
     path.write_text(report + "\n## Speed\n\nFast.\n", encoding="utf-8")
     before = _result(measured, "docs")
     cache = {p: p.stat().st_mtime_ns for p in (measured / "cache").rglob("*") if p.is_file()}
-    done = _run(_command(measured, "docs", "cache"))
+    done = run("evaluate", *_words(measured, "docs", "cache"))
     assert done.returncode == 0, done.stderr
     assert path.read_text(encoding="utf-8") == report + "\n## Speed\n\nFast.\n"
     assert _result(measured, "docs") == before
@@ -193,16 +162,19 @@ def test_again_it_reads_what_it_knows_and_leaves_the_rest_of_the_document(measur
 
 @pytest.mark.slow
 def test_killed_it_goes_on_to_the_same_figures(measured: Path) -> None:
-    command = _command(measured, "docs-2", "cache-2")
+    words = _words(measured, "docs-2", "cache-2")
     process = subprocess.Popen(
-        command, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command("evaluate", *words),
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     # Killed as soon as it has answered something, which is neither its beginning nor its end.
     while process.poll() is None and not list((measured / "cache-2").glob("answers-*/*.npz")):
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    done = _run(command)
+    done = run("evaluate", *words)
     assert done.returncode == 0, done.stderr
     whole, resumed = _result(measured, "docs"), _result(measured, "docs-2")
     assert resumed["few_shot"] == whole["few_shot"]
@@ -210,7 +182,7 @@ def test_killed_it_goes_on_to_the_same_figures(measured: Path) -> None:
 
 
 def test_what_is_wrong_is_said_in_a_sentence(folder: Path, tmp_path: Path) -> None:
-    done = _run([*_command(folder, "docs-3", "cache-3"), f"--validation={tmp_path}"])
+    done = run("evaluate", *_words(folder, "docs-3", "cache-3"), f"--validation={tmp_path}")
     assert done.returncode == 2
     assert "manifest.csv" in done.stderr
     assert "Traceback" not in done.stderr

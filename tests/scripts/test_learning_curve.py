@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from collections.abc import Iterator
@@ -16,17 +15,14 @@ import torch
 from PIL import Image
 
 from model.data import load_manifest
-from model.encoder import build
 from model.holdout import held_out
-from model.learners.prior_mixture import PriorMixture
 from model.standins import builtin_resources
 from model.training.config import ViewsConfig
 from model.training.encoder_stage import pool_views
 from model.training.sources import Source
 from model.training.views import build_views
-from model.weights import save
+from tests.scripts.harness import imported, save_untrained
 
-ROOT = Path(__file__).parents[2]
 SIZE = 32
 DIM = 128
 VIEWS = ViewsConfig(
@@ -82,22 +78,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _write(base / "data" / "goods", "category", ["shoes", "stickers"], flat=False)
     _write(base / "data" / "standins", "kind", ["blank", "text", "icon"], flat=True)
     (base / "tiny.toml").write_text(CONFIG, encoding="utf-8")
-    torch.manual_seed(0)
-    net, learner = build("tf_efficientnet_lite0", DIM), PriorMixture(DIM, 2)
-    save(
-        base / "weights",
-        "untrained",
-        net,
-        learner,
-        learner.state_dict(),
-        version="1",
-        learner_config={"embedding_dim": DIM, "components": 2},
-        training_data=[],
-        metrics={},
-        git_revision="none",
-        recorded=[],
-        image_size=SIZE,
-    )
+    net = save_untrained(base / "weights", DIM, SIZE)
     records = [r for name in ("goods", "standins") for r in load_manifest(base / "data" / name)]
     views = build_views(
         Source(records, builtin_resources(), VIEWS, 0, SIZE),
@@ -118,14 +99,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "learning_curve", ROOT / "scripts" / "learning_curve.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return imported("learning_curve")
 
 
 def _arguments(folder: Path, *more: str) -> list[str]:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
-import runpy
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.scripts.harness import command, environment, imported, run
 
 
-def _command(folder: Path, *more: str) -> list[str]:
+def _words(folder: Path, *more: str) -> list[str]:
     small = [
         "--epochs",
         "6",
@@ -32,23 +29,14 @@ def _command(folder: Path, *more: str) -> list[str]:
         "--steps",
         "110",
     ]
-    script = str(ROOT / "scripts" / "quadratics.py")
     places = [f"--work={folder / 'work'}", f"--out={folder / 'out'}"]
-    return [sys.executable, script, *small, *places, *more]
-
-
-def _environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-
-
-def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
+    return [*small, *places, *more]
 
 
 def test_it_writes_a_page_with_every_optimiser_and_a_plot(tmp_path: Path) -> None:
     """Stopped on the way by Ctrl-C it goes on, and ends at what an unstopped run ends at."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    done = _run(_command(whole))
+    done = run("quadratics", *_words(whole))
     assert done.returncode == 0, done.stderr
     page = (whole / "out" / "quadratics.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| ([^|]+) \|", page, re.MULTILINE)
@@ -59,7 +47,10 @@ def test_it_writes_a_page_with_every_optimiser_and_a_plot(tmp_path: Path) -> Non
 
     # Long enough to be stopped on the way, then short: the epochs that are done count.
     process = subprocess.Popen(
-        _command(parts), env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command("quadratics", *_words(parts)),
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
     while process.poll() is None and not list(parts.glob("work/*/optimiser.safetensors")):
         time.sleep(0.02)
@@ -68,7 +59,7 @@ def test_it_writes_a_page_with_every_optimiser_and_a_plot(tmp_path: Path) -> Non
     assert process.returncode == 130
     assert b"the same command goes on" in said
     assert b"Traceback" not in said
-    done = _run(_command(parts))
+    done = run("quadratics", *_words(parts))
     assert done.returncode == 0, done.stderr
     for name in ("quadratics.md", "quadratics.svg"):
         assert (parts / "out" / name).read_bytes() == (whole / "out" / name).read_bytes()
@@ -86,8 +77,8 @@ def test_it_writes_a_page_with_every_optimiser_and_a_plot(tmp_path: Path) -> Non
 def test_wrong_arguments_are_refused_in_a_sentence(
     tmp_path: Path, wrong: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    script = runpy.run_path(str(ROOT / "scripts" / "quadratics.py"))
+    script = imported("quadratics")
     with pytest.raises(SystemExit) as stopped:
-        script["main"]([*_command(tmp_path, wrong)[2:]])
+        script.main(_words(tmp_path, wrong))
     assert stopped.value.code == 2
     assert said in capsys.readouterr().err

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from model.encoder import build
 from model.holdout import held_out
-from model.learners.prior_mixture import PriorMixture
-from model.weights import save
+from tests.scripts.harness import run, save_untrained
 
-ROOT = Path(__file__).parents[2]
 GROUP = next(name for name in map("shop {}".format, range(1000)) if held_out(name, "group"))
 
 
@@ -43,33 +36,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("teacher")
     _write(base / "data" / "goods", "category", ("shoes", "hats"), 14)
     _write(base / "data" / "standins", "kind", ("blank", "icon", "logo", "text"), 8)
-    torch.manual_seed(0)
-    net, learner = build("tf_efficientnet_lite0", 8), PriorMixture(8, 2)
-    save(
-        base / "weights",
-        "untrained",
-        net,
-        learner,
-        learner.state_dict(),
-        version="1",
-        learner_config={"embedding_dim": 8, "components": 2},
-        training_data=[],
-        metrics={},
-        git_revision="none",
-        recorded=[],
-        image_size=32,
-    )
+    save_untrained(base / "weights", 8, 32)
     return base
-
-
-def _run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "teacher_streams.py"), *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-    )
 
 
 def test_it_measures_draws_and_writes_between_the_marks(folder: Path) -> None:
@@ -89,7 +57,7 @@ def test_it_measures_draws_and_writes_between_the_marks(folder: Path) -> None:
         (folder / out / "teacher.md").write_text(
             text + "<!-- end of teacher -->\n\nStays.\n", encoding="utf-8"
         )
-        done = _run(*words, f"--out={folder / out}")
+        done = run("teacher_streams", *words, f"--out={folder / out}")
         assert done.returncode == 0, done.stderr
         names = ("teacher.md", "results/teacher.json", "images/teacher-error.svg")
         reports.append([(folder / out / name).read_text(encoding="utf-8") for name in names])
@@ -116,7 +84,7 @@ def test_it_measures_draws_and_writes_between_the_marks(folder: Path) -> None:
     ],
 )
 def test_misuse_is_one_sentence_and_status_2(words: list[str], said: str) -> None:
-    done = _run(*words)
+    done = run("teacher_streams", *words)
     assert done.returncode == 2
     assert said in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

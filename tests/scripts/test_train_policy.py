@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,8 +13,8 @@ import pytest
 from model.policy.policy import Policy
 from model.policy.report import BEGIN, END
 from tests.model.policy.synthetic import gaussian_log
+from tests.scripts.harness import command, environment, run
 
-ROOT = Path(__file__).parents[2]
 COSTS = "--costs=0.2,0.05,4,20"
 
 
@@ -28,20 +26,6 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _command(*words: str | Path) -> list[str]:
-    return [sys.executable, str(ROOT / "scripts" / "train_policy.py"), *map(str, words)]
-
-
-def _run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        _command(*words), capture_output=True, text=True, check=False, env=_environment()
-    )
-
-
-def _environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-
-
 def test_a_stopped_run_ends_as_an_unbroken_one(log: Path, tmp_path: Path) -> None:
     def words(name: str) -> list[str]:
         return [
@@ -50,11 +34,14 @@ def test_a_stopped_run_ends_as_an_unbroken_one(log: Path, tmp_path: Path) -> Non
             "--bins=8", f"--work={tmp_path / name}", f"--out={tmp_path / name / 'docs'}",
         ]  # fmt: skip
 
-    whole = _run(*words("whole"))
+    whole = run("train_policy", *words("whole"))
     assert whole.returncode == 0, whole.stderr
 
     stopped = subprocess.Popen(
-        _command(*words("stopped")), stderr=subprocess.PIPE, text=True, env=_environment()
+        command("train_policy", *words("stopped")),
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
     )
     while not list((tmp_path / "stopped").glob("tables/*.npz")) and stopped.poll() is None:
         time.sleep(0.02)
@@ -63,7 +50,7 @@ def test_a_stopped_run_ends_as_an_unbroken_one(log: Path, tmp_path: Path) -> Non
     assert stopped.returncode == 130, said
     assert "the same command goes on from" in said.splitlines()[-1]
     assert len(list((tmp_path / "stopped").glob("tables/*.npz"))) < 4
-    again = _run(*words("stopped"))
+    again = run("train_policy", *words("stopped"))
     assert again.returncode == 0, again.stderr
 
     for name in ("results/policy.json", "policy.md", "images/policy.svg"):
@@ -88,7 +75,8 @@ def test_a_stopped_run_ends_as_an_unbroken_one(log: Path, tmp_path: Path) -> Non
 def test_it_needs_a_document_with_markers(log: Path, tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "policy.md").write_text("# Policy\n", encoding="utf-8")
-    done = _run(
+    done = run(
+        "train_policy",
         f"--log={log}", COSTS, "--prices=0.01", "--walks=100", "--resamples=2",
         f"--work={tmp_path}", f"--out={tmp_path / 'docs'}",
     )  # fmt: skip
@@ -111,7 +99,7 @@ def test_it_needs_a_document_with_markers(log: Path, tmp_path: Path) -> None:
     ],
 )
 def test_misuse_is_one_sentence_and_status_2(log: Path, words: list[str], said: str) -> None:
-    done = _run(*(word.replace("LOG", str(log)) for word in words))
+    done = run("train_policy", *(word.replace("LOG", str(log)) for word in words))
     assert done.returncode == 2
     assert said in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from model.encoder import build
 from model.holdout import Role, role
-from model.learners.prior_mixture import PriorMixture
-from model.weights import save
-
-ROOT = Path(__file__).parents[2]
+from tests.scripts.harness import run, save_untrained
 
 
 def _groups(wanted: Role) -> Iterator[str]:
@@ -50,33 +42,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("transduction")
     _write(base / "data" / "goods", "category", "shoes", flat=False)
     _write(base / "data" / "standins", "kind", "blank", flat=True)
-    torch.manual_seed(0)
-    net, learner = build("tf_efficientnet_lite0", 8), PriorMixture(8, 2)
-    save(
-        base / "weights",
-        "untrained",
-        net,
-        learner,
-        learner.state_dict(),
-        version="1",
-        learner_config={"embedding_dim": 8, "components": 2},
-        training_data=[],
-        metrics={},
-        git_revision="none",
-        recorded=[],
-        image_size=32,
-    )
+    save_untrained(base / "weights", 8, 32)
     return base
-
-
-def _run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "transduction.py"), *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-    )
 
 
 def test_it_measures_writes_and_says_the_same_again(folder: Path) -> None:
@@ -92,7 +59,7 @@ def test_it_measures_writes_and_says_the_same_again(folder: Path) -> None:
     ]
     reports = []
     for out in ("docs", "again"):
-        done = _run(folder, *words, f"--out={folder / out}")
+        done = run("transduction", *words, f"--out={folder / out}")
         assert done.returncode == 0, done.stderr
         text = (folder / out / "results" / "transduction.json").read_text(encoding="utf-8")
         reports.append(((folder / out / "transduction.md").read_text(encoding="utf-8"), text))
@@ -116,8 +83,8 @@ def test_it_measures_writes_and_says_the_same_again(folder: Path) -> None:
         (["--data", "nowhere", "--device", "cpu"], "no manifest.csv in nowhere"),
     ],
 )
-def test_misuse_is_one_sentence_and_status_2(folder: Path, words: list[str], said: str) -> None:
-    done = _run(folder, *words)
+def test_misuse_is_one_sentence_and_status_2(words: list[str], said: str) -> None:
+    done = run("transduction", *words)
     assert done.returncode == 2
     assert said in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
