@@ -414,6 +414,8 @@ def call_this_thread(name: str) -> None:
 
 def _begin_encoding() -> None:
     call_this_thread("encode")
+    # The process has said so, but a thread hears of it only when torch first divides work among
+    # threads: a product or convolution that comes before is MKL's or oneDNN's, and takes all cores.
     torch.set_num_threads(1)
 
 

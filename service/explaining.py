@@ -22,7 +22,7 @@ from service.knowledge import Category
 from service.lookup import Lookup, other_weights
 from service.pictures import Embedded, Named, Wish
 from service.reading import TextReader
-from service.scoring import LEAST, THRESHOLD, Item, decide
+from service.scoring import Item, judge
 from service.store import ActiveHead, Decision
 
 
@@ -71,6 +71,7 @@ class Explainer:
         self._most = most
         self._reader = reader
         self._waiting = 0
+        # As the encoder's threads: see service/batching.py.
         self._thread = ThreadPoolExecutor(1, "explain", torch.set_num_threads, (1,))
 
     def close(self) -> None:
@@ -129,8 +130,9 @@ class Explainer:
                 [category.online],
                 [Question(0, 0)],
             )
-        probability = min(max(round(float(answers.probability[0]), 6), LEAST), 1 - LEAST)
-        threshold = THRESHOLD if head.threshold is None else head.threshold
+        probability, threshold, decision = judge(
+            float(answers.probability[0]), head, self._lookup.band(head, category)
+        )
         # Embeddings are kept, pixels are not.
         pixels = images.decode(named.data, ensemble.image_size, self._limits).pixels
         why = explain(ensemble, category.known, pixels, seen.width, seen.height, seen.signals)
@@ -138,7 +140,7 @@ class Explainer:
             category=head.category,
             version=head.version,
             probability=probability,
-            decision=decide(probability, threshold, self._lookup.band(head, category)),
+            decision=decision,
             threshold=threshold,
             explanation=why,
             picture=overlay(why, pixels),

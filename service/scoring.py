@@ -256,9 +256,8 @@ class Scorer:
         self, asked: _Asked, score_id: str, raw: float, experts: dict[ExpertName, Opinion]
     ) -> Score:
         head = asked.head
-        probability = min(max(round(raw, 6), LEAST), 1 - LEAST)
-        threshold = THRESHOLD if head.threshold is None else head.threshold
         band = self._lookup.band(head, asked.category)
+        probability, threshold, decision = judge(raw, head, band)
         nearest, same = _neighbours(asked.picture, asked.examples)
         return Score(
             id=asked.item.id,
@@ -266,7 +265,7 @@ class Scorer:
             category=asked.item.category,
             version=head.version,
             probability=probability,
-            decision=decide(probability, threshold, band),
+            decision=decision,
             threshold=threshold,
             unsure_band=band,
             experts=experts,
@@ -297,6 +296,13 @@ class Scorer:
             signals=picture.packed(self._model.ensemble),
             answers=given.astype("<f4").tobytes(),
         )
+
+
+def judge(raw: float, head: ActiveHead, unsure_band: float) -> tuple[float, float, Decision]:
+    """The probability as it is told, the category's threshold, and what the two decide."""
+    probability = min(max(round(raw, 6), LEAST), 1 - LEAST)
+    threshold = THRESHOLD if head.threshold is None else head.threshold
+    return probability, threshold, decide(probability, threshold, unsure_band)
 
 
 def decide(probability: float, threshold: float, unsure_band: float) -> Decision:
