@@ -12,17 +12,13 @@ any of them needs it; and a picture whose requests have all gone is not computed
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
-import torch
 
 from model import images
 from model.errors import PictureError
@@ -31,42 +27,12 @@ from model.questions import Look
 from service.errors import Overloaded
 from service.metrics import Metrics
 from service.pictures import Embedded, Examines, Named, Source, Wish, name, questions_of, thumbnail
+from service.work import Plan, Work, begin_encoding, call_this_thread, given, is_complete
 
+THUMBNAIL = 256
+"""Pixels, at most, of a thumbnail's longer side."""
 # Bytes that are hashed in less time than it takes to hand them to a thread and back.
 _AT_ONCE = 2**18
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How much at a time. ``batch``, ``queue`` and ``cache`` count pictures, ``wait`` seconds.
-
-    Attributes:
-        at_once: decodings and passes together: on a CPU they share its cores.
-    """
-
-    decode_threads: int
-    encode_threads: int
-    at_once: int
-    batch: int
-    wait: float
-    queue: int
-    cache: int
-
-
-class _Work:
-    """One distinct picture on its way, and how many requests wait for it."""
-
-    __slots__ = ("begun", "done", "look", "named", "picture", "waiters", "wishes")
-
-    def __init__(self, named: Named, loop: asyncio.AbstractEventLoop) -> None:
-        self.named = named
-        self.waiters = 0
-        self.picture: images.Picture | None = None
-        self.look: Look | None = None
-        self.wishes: list[Wish | None] = []
-        self.begun = False
-        # Holds errors as results: one that nobody awaits any more must not be warned about.
-        self.done: asyncio.Future[Embedded | Exception] = loop.create_future()
 
 
 class Embedder:
@@ -83,11 +49,11 @@ class Embedder:
         self._decoders = ThreadPoolExecutor(
             plan.decode_threads, "decode", call_this_thread, ("decode",)
         )
-        self._encoding = ThreadPoolExecutor(plan.encode_threads, "encode", _begin_encoding)
+        self._encoding = ThreadPoolExecutor(plan.encode_threads, "encode", begin_encoding)
         self._passing = 0
-        self._lanes: deque[deque[_Work]] = deque()
-        self._works: dict[str, _Work] = {}
-        self._ready: deque[_Work] = deque()
+        self._lanes: deque[deque[Work]] = deque()
+        self._works: dict[str, Work] = {}
+        self._ready: deque[Work] = deque()
         self._decoding = 0
         self._cache: OrderedDict[str, Embedded] = OrderedDict()
         self._seconds_each = 0.05
@@ -113,6 +79,8 @@ class Embedder:
         self,
         pictures: Sequence[Named | PictureError],
         wishes: Sequence[Wish | None] | None = None,
+        *,
+        thumbnails: bool = False,
     ) -> list[Embedded | PictureError]:
         """Signals in order; a picture that cannot be read gives its error in its place.
 
@@ -120,6 +88,7 @@ class Embedder:
 
         Args:
             wishes: of each picture what it is computed for; everything where None.
+            thumbnails: make them beside the decoding, of pictures that are not known already.
         Raises:
             Overloaded: more pictures would wait than may wait. Nothing was started.
         """
@@ -132,9 +101,10 @@ class Embedder:
         done: dict[str, Embedded | Exception] = {}
         missing = list(named)
         while missing:
-            missing = await self._compute([named[name] for name in missing], asked, done)
+            todo = [named[name] for name in missing]
+            missing = await self._compute(todo, asked, done, thumbnails)
         return [
-            _given(done[picture.sha256]) if isinstance(picture, Named) else picture
+            given(done[picture.sha256]) if isinstance(picture, Named) else picture
             for picture in pictures
         ]
 
@@ -143,6 +113,7 @@ class Embedder:
         pictures: Sequence[Named],
         asked: dict[str, list[Wish | None]],
         done: dict[str, Embedded | Exception],
+        thumbnails: bool,
     ) -> list[str]:
         """Of distinct pictures what is cached, and what is computed, into ``done``.
 
@@ -164,7 +135,7 @@ class Embedder:
             self._cache.move_to_end(sha256)
         self._metrics.pictures.labels("cached").inc(len(cached))
         self._metrics.pictures.labels("joined").inc(len(wanted) - len(fresh))
-        works = self._enter(fresh, wanted, asked)
+        works = self._enter(fresh, wanted, asked, thumbnails)
         late = [name for name, work in works.items() if work.begun]
         try:
             if works:
@@ -182,7 +153,7 @@ class Embedder:
     ) -> dict[str, Embedded]:
         """Those of which all is known that is wished to be known. What was looked at in part is
         judged beside the event loop: the policy has to be asked."""
-        served = {name: one for name, one in known.items() if _complete(one.signals)}
+        served = {name: one for name, one in known.items() if is_complete(one.signals)}
         partly = [n for n in known if n not in served and None not in asked[n]]
         if partly:
 
@@ -200,7 +171,8 @@ class Embedder:
     async def thumbnails(
         self, pictures: Sequence[Named | PictureError]
     ) -> list[bytes | PictureError]:
-        """Small WebP pictures for people, made among the decoders, in order."""
+        """Small WebP pictures for people, made among the decoders, in order: of pictures that were
+        known already, and so were not decoded."""
         tasks = [
             self._loop.run_in_executor(self._decoders, thumbnail, picture, self._limits)
             for picture in pictures
@@ -232,10 +204,11 @@ class Embedder:
         fresh: Sequence[Named],
         wanted: dict[str, Named],
         asked: dict[str, list[Wish | None]],
-    ) -> dict[str, _Work]:
-        lane: deque[_Work] = deque()
+        thumbnails: bool,
+    ) -> dict[str, Work]:
+        lane: deque[Work] = deque()
         for named in fresh:
-            work = self._works[named.sha256] = _Work(named, self._loop)
+            work = self._works[named.sha256] = Work(named, self._loop)
             lane.append(work)
         if lane:
             self._lanes.append(lane)
@@ -243,11 +216,12 @@ class Embedder:
         for sha256, work in works.items():
             work.waiters += 1
             work.wishes += asked[sha256]
+            work.shown |= thumbnails
         self._metrics.waiting.set(len(self._works))
         self._schedule()
         return works
 
-    def _leave(self, works: Iterable[_Work]) -> None:
+    def _leave(self, works: Iterable[Work]) -> None:
         for work in works:
             work.waiters -= 1
             if not work.waiters and not work.done.done():
@@ -255,7 +229,7 @@ class Embedder:
                 self._metrics.pictures.labels("dropped").inc()
                 self._finish(work, Overloaded("nobody waits for it", retry_after=1))
 
-    def _finish(self, work: _Work, result: Embedded | Exception) -> None:
+    def _finish(self, work: Work, result: Embedded | Exception) -> None:
         if not work.done.done():
             work.done.set_result(result)
             self._works.pop(work.named.sha256, None)
@@ -299,12 +273,14 @@ class Embedder:
 
     # -- decoding
 
-    def _begin_decoding(self, work: _Work) -> None:
+    def _begin_decoding(self, work: Work) -> None:
         self._decoding += 1
-        task = self._loop.run_in_executor(self._decoders, self._decode, work.named.data)
+        task = self._loop.run_in_executor(
+            self._decoders, self._decode, work.named.data, THUMBNAIL if work.shown else 0
+        )
         task.add_done_callback(lambda task: self._decoded(work, task))
 
-    def _next(self) -> _Work | None:
+    def _next(self) -> Work | None:
         """One picture of the request whose turn it is."""
         while self._lanes:
             lane = self._lanes.popleft()
@@ -315,13 +291,14 @@ class Embedder:
                 return work
         return None
 
-    def _decode(self, data: bytes) -> tuple[images.Picture, Look]:
+    def _decode(self, data: bytes, thumbnail: int) -> tuple[images.Picture, Look]:
+        size = self._experts.image_size
         with self._metrics.decode_seconds.time():
-            picture = images.decode(data, self._experts.image_size, self._limits)
+            picture = images.decode(data, size, self._limits, thumbnail=thumbnail)
         with self._metrics.look_seconds.time():
             return picture, self._experts.look(picture.pixels, picture.width, picture.height)
 
-    def _decoded(self, work: _Work, task: asyncio.Future[tuple[images.Picture, Look]]) -> None:
+    def _decoded(self, work: Work, task: asyncio.Future[tuple[images.Picture, Look]]) -> None:
         self._decoding -= 1
         if task.cancelled():
             return
@@ -336,7 +313,7 @@ class Embedder:
 
     # -- encoding
 
-    def _begin_pass(self, batch: list[_Work]) -> None:
+    def _begin_pass(self, batch: list[Work]) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
@@ -345,7 +322,7 @@ class Embedder:
         self._passes.add(task)
         task.add_done_callback(self._passes.discard)
 
-    def _take(self) -> list[_Work]:
+    def _take(self) -> list[Work]:
         """One encoder's share of what is ready and still waited for."""
         alive = [work for work in self._ready if not work.done.done()]
         free = min(
@@ -356,7 +333,7 @@ class Embedder:
         self._ready = deque(alive[share:])
         return alive[:share]
 
-    async def _pass(self, batch: list[_Work]) -> None:
+    async def _pass(self, batch: list[Work]) -> None:
         started = time.perf_counter()
         looks = [work.look for work in batch if work.look is not None]
         wishes = [list(work.wishes) for work in batch]
@@ -393,7 +370,7 @@ class Embedder:
         self._metrics.experts.labels("statistics").inc(len(found))
         return found.take(np.argsort(np.array(whole + some)))
 
-    def _keep(self, work: _Work, signals: Signals) -> None:
+    def _keep(self, work: Work, signals: Signals) -> None:
         picture = work.picture
         assert picture is not None  # only decoded pictures become part of a batch
         known = Embedded(work.named.sha256, signals, picture.width, picture.height, picture.format)
@@ -403,27 +380,6 @@ class Embedder:
             self._cache[known.sha256] = known
             if len(self._cache) > self._plan.cache:
                 self._cache.popitem(last=False)
+        if picture.thumbnail is not None:
+            known = replace(known, thumbnail=picture.thumbnail)
         self._finish(work, known)
-
-
-def call_this_thread(name: str) -> None:
-    """Name it for ``top -H`` and scripts/bench_http.py; threads it starts inherit the name."""
-    with contextlib.suppress(OSError):  # where there is no /proc, nobody looks for it there
-        Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(name)
-
-
-def _begin_encoding() -> None:
-    call_this_thread("encode")
-    # The process has said so, but a thread hears of it only when torch first divides work among
-    # threads: a product or convolution that comes before is MKL's or oneDNN's, and takes all cores.
-    torch.set_num_threads(1)
-
-
-def _complete(signals: Signals) -> bool:
-    return bool(signals.embedded[0]) and bool(signals.read[0] or not signals.looked[0])
-
-
-def _given(result: Embedded | Exception) -> Embedded | PictureError:
-    if isinstance(result, Embedded | PictureError):
-        return result
-    raise result

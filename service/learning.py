@@ -124,13 +124,13 @@ async def prepare(
         Overloaded: too many pictures are waiting.
     """
     checked = _refuse_conflicts(labels, pictures)
-    embedded = await embedder.embed(checked)
+    embedded = await embedder.embed(checked, thumbnails=True)
     wanted: dict[str, int] = {}
     for index, known in enumerate(embedded):
         if isinstance(known, Embedded):
             wanted.setdefault(known.sha256, index)
     good = list(wanted.values())
-    thumbnails = await embedder.thumbnails([checked[i] for i in good])
+    thumbnails = await _thumbnails(good, embedded, checked, embedder)
     rejected = {i: known for i, known in enumerate(embedded) if isinstance(known, PictureError)}
     additions = []
     for index, thumbnail in zip(good, thumbnails, strict=True):
@@ -156,6 +156,24 @@ async def prepare(
         raise NothingUsable(sorted(rejected.items()))
     repeated = len(embedded) - len(good) - sum(i not in wanted.values() for i in rejected)
     return Prepared(tuple(additions), tuple(sorted(rejected.items())), repeated)
+
+
+async def _thumbnails(
+    good: Sequence[int],
+    embedded: Sequence[Embedded | PictureError],
+    checked: Sequence[Named | PictureError],
+    embedder: Embedder,
+) -> list[bytes | PictureError]:
+    """Of the pictures at these places: as they came with the decoding, or made now."""
+    found: dict[int, bytes | PictureError] = {}
+    for index in good:
+        known = embedded[index]
+        if isinstance(known, Embedded) and known.thumbnail is not None:
+            found[index] = known.thumbnail
+    missing = [index for index in good if index not in found]
+    made = await embedder.thumbnails([checked[index] for index in missing])
+    found |= zip(missing, made, strict=True)
+    return [found[index] for index in good]
 
 
 def _refuse_conflicts(

@@ -57,13 +57,18 @@ class Named:
 
 @dataclass(frozen=True)
 class Embedded:
-    """What is known of one picture: its signals (one row), and the size of the original."""
+    """What is known of one picture: its signals (one row), and the size of the original.
+
+    Attributes:
+        thumbnail: for people, where it was made beside the decoding.
+    """
 
     sha256: str
     signals: Signals = field(repr=False)
     width: int
     height: int
     format: str
+    thumbnail: bytes | None = field(default=None, repr=False)
 
     @property
     def embedding(self) -> npt.NDArray[np.float32]:

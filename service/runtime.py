@@ -13,7 +13,7 @@ import torch
 
 import model
 from model import Model, StandinError, images
-from service.batching import Embedder, Plan
+from service.batching import Embedder
 from service.cores import cores
 from service.errors import NotReady
 from service.explaining import Explainer
@@ -25,6 +25,7 @@ from service.reading import TextReader, require_package
 from service.scoring import Scorer
 from service.settings import Settings
 from service.store import Store, StoreError, StoreUnavailable, open_store
+from service.work import Plan
 
 log = logging.getLogger("standin.start")
 PURGE_SECONDS = 3600

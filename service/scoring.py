@@ -17,7 +17,7 @@ from model.experts import EXPERTS, ExpertName
 from model.experts.signals import Signals
 from model.questions import Question
 from model.teacher.candidates import answer
-from service.batching import Embedder, call_this_thread
+from service.batching import Embedder
 from service.knowledge import Category
 from service.lookup import Lookup, other_weights
 from service.pictures import Embedded, Named, Source, Wish
@@ -32,6 +32,7 @@ from service.store import (
     new_ids,
 )
 from service.store.together import Together
+from service.work import call_this_thread
 
 THRESHOLD = 0.5
 """Of a category that has set none: the likelier of the two."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import io
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -16,14 +17,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from model import Model, PictureError, images
 from model.experts.signals import Signals
 from model.questions import Known, Look, Question
-from service.batching import Embedder, Plan
+from service.batching import Embedder
 from service.errors import Overloaded, UnreadableBase64
 from service.metrics import Metrics
 from service.pictures import Embedded, Named
+from service.work import Plan
 from tests.service.pictures import product, standin
 
 
@@ -371,5 +374,27 @@ def test_thumbnails_come_in_order_with_errors_in_place(small_model: Model) -> No
             assert images.decode(first).width == 256
             assert isinstance(second, PictureError)
             assert isinstance(third, UnreadableBase64)
+
+    run(work)
+
+
+def test_a_thumbnail_is_made_beside_the_decoding_where_one_is_wanted(small_model: Model) -> None:
+    async def work() -> None:
+        async with opened(small_model) as bench:
+            one, other = products(1, 2)
+            (plain,) = await bench.embedder.embed([one])
+            (shown,) = await bench.embedder.embed([other], thumbnails=True)
+            assert isinstance(plain, Embedded)
+            assert isinstance(shown, Embedded)
+            assert plain.thumbnail is None
+            assert shown.thumbnail is not None
+            with Image.open(io.BytesIO(shown.thumbnail)) as image:
+                assert image.format == "WEBP"
+                assert max(image.size) <= 256
+            # What is remembered is the signals; who wants a picture of them makes it anew.
+            (again,) = await bench.embedder.embed([other], thumbnails=True)
+            assert isinstance(again, Embedded)
+            assert again.thumbnail is None
+            assert [type(each) for each in await bench.embedder.thumbnails([other])] == [bytes]
 
     run(work)

@@ -1,0 +1,74 @@
+"""One distinct picture on its way through the threads, and how much goes at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from model import images
+from model.errors import PictureError
+from model.experts.signals import Signals
+from model.questions import Look
+from service.pictures import Embedded, Named, Wish
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much at a time. ``batch``, ``queue`` and ``cache`` count pictures, ``wait`` seconds.
+
+    Attributes:
+        at_once: decodings and passes together: on a CPU they share its cores.
+    """
+
+    decode_threads: int
+    encode_threads: int
+    at_once: int
+    batch: int
+    wait: float
+    queue: int
+    cache: int
+
+
+class Work:
+    """One distinct picture on its way, and how many requests wait for it."""
+
+    __slots__ = ("begun", "done", "look", "named", "picture", "shown", "waiters", "wishes")
+
+    def __init__(self, named: Named, loop: asyncio.AbstractEventLoop) -> None:
+        self.named = named
+        self.waiters = 0
+        self.picture: images.Picture | None = None
+        self.look: Look | None = None
+        self.wishes: list[Wish | None] = []
+        self.begun = False
+        self.shown = False  # whether somebody will look at it: a thumbnail is made, too
+        # Holds errors as results: one that nobody awaits any more must not be warned about.
+        self.done: asyncio.Future[Embedded | Exception] = loop.create_future()
+
+
+def call_this_thread(name: str) -> None:
+    """Name it for ``top -H`` and scripts/bench_http.py; threads it starts inherit the name."""
+    with contextlib.suppress(OSError):  # where there is no /proc, nobody looks for it there
+        Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(name)
+
+
+def begin_encoding() -> None:
+    call_this_thread("encode")
+    # The process has said so, but a thread hears of it only when torch first divides work among
+    # threads: a product or convolution that comes before is MKL's or oneDNN's, and takes all cores.
+    torch.set_num_threads(1)
+
+
+def is_complete(signals: Signals) -> bool:
+    return bool(signals.embedded[0]) and bool(signals.read[0] or not signals.looked[0])
+
+
+def given(result: Embedded | Exception) -> Embedded | PictureError:
+    if isinstance(result, Embedded | PictureError):
+        return result
+    raise result
