@@ -89,7 +89,7 @@ class Knowledge:
         if head.state is not None and head.learner == self._ensemble.name:
             lessons = _parsed(head.state)
         if lessons is None:  # of a release with other experts above the same encoder
-            lessons, _ = learn(self._ensemble, signals, labels)
+            lessons, _ = learn(self._ensemble, signals, labels, guessed=examples.is_guess)
         known = Known(lessons.whole, signals, labels)
         return Category(known, lessons, weights_of(head.online))
 

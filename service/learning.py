@@ -11,13 +11,16 @@ import numpy.typing as npt
 import torch
 
 from model import Model, PictureError, metrics
-from model.teacher.candidates import CANDIDATES, learn, taught
+from model.experts.signals import Signals
+from model.questions import Known, Question
+from model.teacher.candidates import CANDIDATES, answer, learn, taught
+from model.teacher.guesses import Guessing, nats_lost
 from service.batching import Embedder
 from service.errors import ConflictingLabels, NothingUsable
 from service.knowledge import Knowledge, weights_of
 from service.metrics import Metrics
 from service.pictures import Embedded, Named, Source
-from service.store import Adaptation, Label, NewExample, Support
+from service.store import Adaptation, Label, NewExample, Support, Trial
 
 
 class Fitter:
@@ -34,27 +37,60 @@ class Fitter:
         self.knowledge = knowledge
         self.quality_examples = quality_examples
         self.counts = counts
+        self.guessing = Guessing()
 
     def __call__(self, support: Support) -> Adaptation:
         """Adapt one category to its support set, judge it, and hear what the teacher said."""
         ensemble = self.model.ensemble
+        signals, labels = self._examples(support)
+        guessed = support.guessed
+        with self.counts.adapt_seconds.time(), torch.inference_mode():
+            lessons, left_out = learn(ensemble, signals, labels, guessed=guessed)
+            # A category that judges itself by its own guesses is always right.
+            own = np.ones(len(labels), np.bool_) if guessed is None else ~guessed
+            mine, seen = own[signals.embedded], labels[signals.embedded & own]
+            quality = None
+            if len(labels) <= self.quality_examples and _enough(seen):
+                quality = _quality(left_out[mine], seen)
+            online = support.previous_online
+            for lesson in support.feedback:
+                online = self.taught(online, lesson.answers, lesson.label)
+            lost = None if support.trial is None else self.tried(support.trial)
+        return Adaptation(
+            lessons.to_bytes(),
+            ensemble.name,
+            self.model.card.sha256,
+            quality,
+            online,
+            guess_loss=lost,
+            drops_guesses=lost is not None and lost > self.guessing.patience,
+        )
+
+    def tried(self, trial: Trial) -> float:
+        """Nats that a category's guesses have lost on the teacher's words, these included: what
+        all of its examples say of them, against what those say that the teacher labelled."""
+        signals, labels = self._examples(trial.before)
+        guessed = trial.before.guessed
+        assert guessed is not None  # else there is nothing to try
+        words, said = self._examples(trial.words)
+        known = []
+        for rows in (np.arange(len(labels)), np.flatnonzero(~guessed)):
+            some, theirs = signals.take(rows), labels[rows]
+            lessons, _ = learn(self.model.ensemble, some, theirs, guessed=guessed[rows])
+            known.append(Known(lessons.whole, some, theirs))
+        questions = [Question(row, number) for number in (0, 1) for row in range(len(said))]
+        nothing = [None, None]
+        found = answer(self.model.ensemble, words, known, nothing, nothing, questions)
+        with_them, without = found.probability.reshape(2, -1)
+        return nats_lost(with_them, without, said, trial.lost)
+
+    def _examples(self, support: Support) -> tuple[Signals, npt.NDArray[np.bool_]]:
+        """Signals (n) and labels (n,) of a set."""
         # A copy: the store's array may be read-only, which torch has no notion of.
         shape = (len(support.is_placeholder), self.model.learner.embedding_dim)
         embeddings = np.array(support.embeddings, dtype=np.float32).reshape(shape)
         labels = np.array(support.is_placeholder, dtype=np.bool_)
-        signals = self.knowledge.signals(embeddings, support.signals)
-        with self.counts.adapt_seconds.time(), torch.inference_mode():
-            lessons, left_out = learn(ensemble, signals, labels)
-            seen = labels[signals.embedded]
-            quality = None
-            if len(labels) <= self.quality_examples and _enough(seen):
-                quality = _quality(left_out, seen)
-            online = support.previous_online
-            for lesson in support.feedback:
-                online = self.taught(online, lesson.answers, lesson.label)
-        return Adaptation(
-            lessons.to_bytes(), ensemble.name, self.model.card.sha256, quality, online
-        )
+        return self.knowledge.signals(embeddings, support.signals), labels
 
     def taught(
         self, previous_online: bytes | None, answers: bytes | None, label: Label

@@ -1,7 +1,8 @@
 """The answers that a category's teacher chooses among, whichever experts stand below them.
 
     all         the top level over experts that learned from every example
-    recent      the same from the newest ``WINDOW`` examples alone: right after a change
+    recent      the same from the newest ``WINDOW`` examples of the teacher's alone: right after a
+                change, and where the category's guesses are wrong
     undoubted   the same without the examples that look like slips of the teacher's
     base        the same without any example
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -106,9 +107,17 @@ class Lessons:
 
 
 def learn(
-    ensemble: Ensemble, support: Signals, is_placeholder: np.ndarray, window: int = WINDOW
+    ensemble: Ensemble,
+    support: Signals,
+    is_placeholder: np.ndarray,
+    window: int = WINDOW,
+    guessed: np.ndarray | None = None,
 ) -> tuple[Lessons, Float[np.ndarray, " n_embedded"]]:
     """Adapt to a support set, newest last.
+
+    Args:
+        guessed: shape (n,), which examples the category labelled itself. They make it no surer
+            of itself: how many examples it has, which bounds what is unsure, is the teacher's.
 
     Returns:
         What was learned, and each example that the encoder saw (``support.embedded``), in order,
@@ -118,8 +127,12 @@ def learn(
     """
     whole, left_out = ensemble.study(support, is_placeholder)
     recent = undoubted = None
-    if len(support) > window:
-        newest = slice(len(support) - window, None)
+    own = np.arange(len(support)) if guessed is None else np.flatnonzero(~guessed)
+    if len(own) < len(support):
+        placeholder = int(is_placeholder[own].sum())
+        whole = replace(whole, placeholder=placeholder, real=len(own) - placeholder)
+    newest = own[max(0, len(own) - window) :]
+    if len(newest) < len(support):
         recent = ensemble.adapt(support.take(newest), is_placeholder[newest])
     doubtful = slips(left_out.numpy(), support.embedded, is_placeholder)
     if doubtful.any():

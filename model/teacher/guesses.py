@@ -53,6 +53,30 @@ class Guessing:
             raise SupportError(f"guessing needs positive numbers, got {self}")
 
 
+def nats_lost(
+    guessed: Float[np.ndarray, " n"],
+    taught: Float[np.ndarray, " n"],
+    is_placeholder: Bool[np.ndarray, " n"],
+    before: float = 0.0,
+) -> float:
+    """Page's cumulative sum: what answers with guesses lost to those without, over the worst run
+    of words up to now.
+
+    Args:
+        guessed, taught: probabilities inside (0, 1) that the two gave, in the order of the words;
+            NaN where one abstained.
+        is_placeholder: the words.
+        before: the sum over earlier words.
+    """
+    right = np.log(np.where(is_placeholder, taught, 1 - taught)) - np.log(
+        np.where(is_placeholder, guessed, 1 - guessed)
+    )
+    lost = before
+    for step in np.where(np.isnan(right), 0.0, right):
+        lost = max(0.0, lost + float(step))
+    return lost
+
+
 @dataclass(frozen=True, eq=False)
 class Guesses:
     """Pictures labelled by the category itself, oldest first: a value that never changes.
@@ -130,15 +154,8 @@ class Guesses:
                 one abstained.
             is_placeholder: the words.
         """
-        with_them, alone, label = (row[self.since :] for row in (guessed, taught, is_placeholder))
-        score = np.log(np.where(label, alone, 1 - alone)) - np.log(
-            np.where(label, with_them, 1 - with_them)
-        )
-        score = np.where(np.isnan(score), 0.0, score)
-        lost = 0.0
-        for step in score:
-            lost = max(0.0, lost + float(step))
-        return lost
+        since = slice(self.since, None)
+        return nats_lost(guessed[since], taught[since], is_placeholder[since])
 
     def dropped(self, words: int, pause: int = 0) -> Guesses:
         """None of them, and none before the teacher has said ``pause`` words more."""

@@ -61,8 +61,9 @@ class ExampleOut(Out):
     size: ExampleSize
     format: str
     created: datetime
-    origin: Literal["upload", "teacher"] = Field(
-        description="`teacher`: from feedback on a score; there is no thumbnail of it."
+    origin: Literal["upload", "teacher", "guess"] = Field(
+        description="`teacher`: from feedback on a score. `guess`: a sure score that nobody "
+        "spoke about. Of neither is there a thumbnail."
     )
 
     @classmethod

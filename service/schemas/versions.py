@@ -17,7 +17,11 @@ class VersionOut(Out):
     number: int
     created: datetime
     examples: ExampleCounts
-    cause: Literal["base", "examples", "feedback", "rollback"]
+    cause: Literal["base", "examples", "feedback", "rollback", "guesses", "guard"] = Field(
+        description="`guesses`: the category labelled pictures itself, which only happens where "
+        "that is switched on. `guard`: the teacher's words spoke against them, and all were "
+        "removed."
+    )
     quality: Quality | None
     active: bool
     source_version: int | None = Field(

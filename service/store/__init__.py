@@ -4,7 +4,7 @@ One schema on SQLite and PostgreSQL. ``open_store(url)`` migrates the database a
 ``Store``, whose docstring says what is promised.
 """
 
-from service.store.adaptation import Adaptation, AdaptFn, Lesson, Support
+from service.store.adaptation import Adaptation, AdaptFn, Lesson, Support, Trial
 from service.store.errors import (
     BadCursor,
     CategoryDeleted,
@@ -26,6 +26,9 @@ from service.store.errors import (
     UnsupportedDatabase,
     VersionNotFound,
 )
+from service.store.feedback import example_of
+from service.store.guesses import Standing, Undenied
+from service.store.history import Counts
 from service.store.identifiers import new_id, new_ids
 from service.store.records import (
     UNSET,
@@ -66,6 +69,7 @@ __all__ = [
     "CategoryNotFound",
     "Cause",
     "Change",
+    "Counts",
     "DatabaseTooNew",
     "Decision",
     "Example",
@@ -89,6 +93,7 @@ __all__ = [
     "StaleModel",
     "StaleScore",
     "StaleVersion",
+    "Standing",
     "Store",
     "StoreDefect",
     "StoreError",
@@ -99,11 +104,14 @@ __all__ = [
     "Taken",
     "Taught",
     "ThumbnailNotKept",
+    "Trial",
+    "Undenied",
     "Unset",
     "UnsupportedDatabase",
     "Version",
     "VersionNotFound",
     "Word",
+    "example_of",
     "new_id",
     "new_ids",
     "open_store",

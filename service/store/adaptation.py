@@ -1,5 +1,7 @@
 """Between the store and a learner: a support set goes in, an adaptation comes out."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +40,22 @@ class Support:
     """``Adaptation.online`` of the version before, None where it has none."""
     feedback: tuple[Lesson, ...] = ()
     """What the teacher said in this change, in the order in which it was said."""
+    guessed: npt.NDArray[np.bool_] | None = None
+    """Shape (n,): which the category labelled itself. They come first; None is none of them."""
+    trial: Trial | None = None
+    """What the guesses are judged on, where the teacher spoke."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Guesses before the teacher's words on other pictures."""
+
+    before: Support
+    """The set as it was, without the pictures that the words are about."""
+    words: Support
+    """Those pictures, with what the teacher says."""
+    lost: float
+    """Nats that the guesses have lost on earlier words: ``Adaptation.guess_loss`` of then."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +64,9 @@ class Adaptation:
 
     ``online`` are the weights that the category learns from its teacher, opaque to the store.
     Left UNSET they are carried along from the version before; None clears them.
+
+    ``guess_loss`` answers a trial: nats that the guesses have lost by now, carried along where it
+    is None. With ``drops_guesses`` all of them are removed, in a version after this one.
     """
 
     state: bytes = field(repr=False)
@@ -53,6 +74,8 @@ class Adaptation:
     model_sha256: str
     quality: Mapping[str, Any] | None = None
     online: bytes | Unset | None = field(default=UNSET, repr=False)
+    guess_loss: float | None = None
+    drops_guesses: bool = False
 
 
 AdaptFn = Callable[[Support], Adaptation]

@@ -37,12 +37,13 @@ class ScoreNotFound(NotFound):
 
 
 class ThumbnailNotKept(NotFound):
-    """The example came from feedback on a score, which keeps no picture."""
+    """The example came from a score, which keeps no picture."""
 
     def __init__(self, category: str, example_id: str) -> None:
         super().__init__(
-            f"example {example_id!r} of category {category!r} came from feedback on a score, and of"
-            " a scored picture no thumbnail is kept; uploading the picture as an example adds it"
+            f"example {example_id!r} of category {category!r} came from a score, by feedback or a"
+            " guess, and of a scored picture no thumbnail is kept; uploading the picture as an"
+            " example adds it"
         )
         self.category = category
         self.example_id = example_id

@@ -1,5 +1,6 @@
 """A category's examples: adding, relabelling, removing, listing. Part of a transaction each."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,6 +14,7 @@ from service.store.adaptation import AdaptFn
 from service.store.categories import as_category, find, find_or_create, require
 from service.store.cursors import check_limit, check_match, decode_cursor, encode_cursor, etag
 from service.store.errors import ExampleNotFound, InvalidRecord, ThumbnailNotKept
+from service.store.guard import after_words, trial_of
 from service.store.history import active_version
 from service.store.identifiers import new_ids
 from service.store.records import (
@@ -32,6 +34,7 @@ from service.store.sets import (
     Member,
     adapt_to,
     commit_set,
+    held,
     insert_examples,
     insert_thumbnails,
     members_at,
@@ -66,6 +69,8 @@ def add(
 class _Merged:
     """What some pictures make of a set, before anything is written."""
 
+    present: list[Member]
+    """Of the set before, those that stay examples."""
     members: dict[str, Member]
     """By example id."""
     taken: dict[str, Taken]
@@ -76,6 +81,8 @@ class _Merged:
     """Examples that have no thumbnail yet, and come with one."""
     renewed: list[Member]
     """Examples whose embedding or signals are replaced."""
+    closed: list[str]
+    """Ids of members that leave the set, or change in it."""
 
 
 def merge(
@@ -107,8 +114,9 @@ def merge(
             .values(origin="upload")
             .execution_options(synchronize_session=False)
         )
-    unchanged = list(taken.values()).count("unchanged")
-    if unchanged == len(taken) and not merged.renewed:
+    became = Counter(taken.values())
+    unchanged = became["unchanged"]
+    if unchanged == len(taken) and not (merged.renewed or merged.closed):
         version = active_version(session, category)
         return Change(as_category(category), version, 0, 0, unchanged, changed=False), taken
 
@@ -117,7 +125,10 @@ def merge(
         for new in given
         if said is not None and taken[new.sha256] != "unchanged"
     }
-    adaptation = adapt_to(session, category, list(merged.members.values()), adapt, said=lessons)
+    members = list(merged.members.values())
+    spoken = [ids[new.sha256] for new in given if taken[new.sha256] != "unchanged"]
+    trial = trial_of(session, category, merged.present, [merged.members[one] for one in spoken])
+    adaptation = adapt_to(session, category, members, adapt, said=lessons, trial=trial)
     for one in merged.renewed:
         session.execute(
             update(ExampleRow)
@@ -127,16 +138,19 @@ def merge(
         )
     fresh = list(merged.fresh.values())
     insert_examples(session, now, category, fresh, ids, adaptation.model_sha256)
-    labels = [one.label for one in merged.members.values()]
-    closed = [ids[sha] for sha, what in taken.items() if what == "relabelled"]
-    opened = {ids[new.sha256]: new.label for new in given if taken[new.sha256] != "unchanged"}
-    after = commit_set(session, now, category, labels, closed, opened, cause, adaptation)
-    added = len(opened) - len(closed)
-    return Change(*after, added, len(closed), unchanged, changed=True), taken
+    labels = [one.label for one in members]
+    opened = {one: held(merged.members[one]) for one in spoken}
+    after = commit_set(session, now, category, labels, merged.closed, opened, cause, adaptation)
+    change = Change(*after, became["added"], became["relabelled"], unchanged, changed=True)
+    return after_words(session, now, category, members, adapt, adaptation, change), taken
 
 
 def _merge(session: Session, category: CategoryRow, given: Sequence[NewExample]) -> _Merged:
-    present = {one.sha256: one for one in members_at(session, category.id, category.version)}
+    everyone = members_at(session, category.id, category.version)
+    # Nobody has the pictures of guesses at hand to upload them again for other weights.
+    models = {new.model_sha256 for new in given} - {""}
+    stale = {one.id for one in everyone if one.guess and models - {one.model_sha256}}
+    present = {one.sha256: one for one in everyone if one.id not in stale}
     # Pictures that were removed or rolled away keep their row, and their id, for the history.
     known = once_members(
         session, category.id, [new.sha256 for new in given if new.sha256 not in present]
@@ -145,15 +159,16 @@ def _merge(session: Session, category: CategoryRow, given: Sequence[NewExample])
         new.sha256: new for new in given if new.sha256 not in present and new.sha256 not in known
     }
     fresh_ids = dict(zip(fresh, new_ids(len(fresh)), strict=True))
-    merged = _Merged({one.id: one for one in present.values()}, {}, fresh, {}, [])
+    before = list(present.values())
+    merged = _Merged(before, {one.id: one for one in before}, {}, fresh, {}, [], sorted(stale))
     for new in given:
         sha = new.sha256
         old = present.get(sha) or known.get(sha)
-        if sha not in present:
-            taken: Taken = "added"
-        else:
-            taken = "unchanged" if present[sha].label == new.label else "relabelled"
+        guess = new.origin == "guess"
+        taken = _taken(present.get(sha), new.label, guess)
         merged.taken[sha] = taken
+        if sha in present and taken != "unchanged":
+            merged.closed.append(present[sha].id)
         if old is None:
             old = Member(
                 fresh_ids[sha],
@@ -163,7 +178,7 @@ def _merge(session: Session, category: CategoryRow, given: Sequence[NewExample])
                 new.model_sha256,
                 embeddings.pack(new.embedding),
                 new.signals,
-                new.origin,
+                "teacher" if guess else new.origin,
             )
         elif new.model_sha256 and old.model_sha256 != new.model_sha256:
             old = replace(
@@ -179,8 +194,21 @@ def _merge(session: Session, category: CategoryRow, given: Sequence[NewExample])
         if sha not in fresh and old.origin == "teacher" and new.thumbnail is not None:
             merged.pictured[sha] = new
         since = old.since if taken == "unchanged" else category.version + 1
-        merged.members[old.id] = replace(old, label=new.label, since=since)
+        if taken != "unchanged":
+            old = replace(old, label=new.label, guess=guess)
+        merged.members[old.id] = replace(old, since=since)
     return merged
+
+
+def _taken(present: Member | None, label: str, guess: bool) -> Taken:
+    """What becomes of a picture; the teacher's word takes the place of a guess that it confirms."""
+    if present is None:
+        return "added"
+    if guess:
+        return "unchanged"
+    if present.label != label:
+        return "relabelled"
+    return "added" if present.guess else "unchanged"
 
 
 def relabel(
@@ -198,15 +226,21 @@ def relabel(
         raise InvalidRecord(f"label must be placeholder or real, got {label!r}")
     category, members = _locked_set(session, tenant, name, example_id, only_if)
     old = members[example_id]
-    if old.label == label:
+    if old.label == label and not old.guess:
         version = active_version(session, category)
         return Change(as_category(category), version, 0, 0, 1, changed=False)
-    members[example_id] = replace(old, label=label, since=category.version + 1)
-    adaptation = adapt_to(session, category, list(members.values()), adapt)
-    labels = [one.label for one in members.values()]
-    opened = {example_id: label}
+    before = list(members.values())
+    word = replace(old, label=label, since=category.version + 1, guess=False)
+    members[example_id] = word
+    everyone = list(members.values())
+    trial = trial_of(session, category, before, [word])
+    adaptation = adapt_to(session, category, everyone, adapt, trial=trial)
+    labels = [one.label for one in everyone]
+    opened = {example_id: held(word)}
     after = commit_set(session, now, category, labels, [example_id], opened, "examples", adaptation)
-    return Change(*after, 0, 1, 0, changed=True)
+    changed = int(old.label != label)
+    change = Change(*after, 1 - changed, changed, 0, changed=True)
+    return after_words(session, now, category, everyone, adapt, adaptation, change)
 
 
 def remove(
@@ -240,6 +274,7 @@ def page(session: Session, tenant: str, name: str, cursor: str | None, limit: in
             ExampleRow.format,
             ExampleRow.created,
             ExampleRow.origin,
+            MembershipRow.guess,
         )
         .join(MembershipRow, MembershipRow.example_id == ExampleRow.id)
         .where(MembershipRow.category_id == category.id, MembershipRow.until_version.is_(None))
@@ -256,7 +291,7 @@ def page(session: Session, tenant: str, name: str, cursor: str | None, limit: in
             height=row.height,
             format=row.format,
             created=row.created,
-            origin=cast(Origin, row.origin),
+            origin="guess" if row.guess else cast(Origin, row.origin),
         )
         for row in rows[:limit]
     ]

@@ -16,7 +16,16 @@ from service.store.errors import (
     StoreError,
 )
 from service.store.examples import merge
-from service.store.records import Label, NewExample, NotTaught, ScoreRow, Taken, Taught, Word
+from service.store.records import (
+    Label,
+    NewExample,
+    NotTaught,
+    Origin,
+    ScoreRow,
+    Taken,
+    Taught,
+    Word,
+)
 
 Outcome = Taught | NotTaught
 Said = tuple[int, Word, ScoreRow]
@@ -35,7 +44,7 @@ def teach(
 
     The latest word on a picture counts. A picture that is an example with that label already
     teaches nothing again: it was there to learn from when its score was given, or another score
-    of it has been spoken about since.
+    of it has been spoken about since. A guess that is confirmed teaches: nobody had spoken.
     """
     kept = scores.get(session, tenant, list(dict.fromkeys(word.score_id for word in words)))
     outcomes: dict[int, Outcome] = {}
@@ -44,7 +53,7 @@ def teach(
         score = kept.get(word.score_id)
         if score is None:
             outcomes[place] = NotTaught(word, ScoreNotFound(word.score_id))
-        elif score.model_sha256 != model_sha256 or _example(score, word.label) is None:
+        elif score.model_sha256 != model_sha256 or example_of(score, word.label) is None:
             outcomes[place] = NotTaught(word, StaleScore(word.score_id))
         else:
             by_category.setdefault(score.category, []).append((place, word, score))
@@ -79,7 +88,7 @@ def _teach_category(
     for one in alive:
         if one[1].label == last[one[2].sha256]:
             decisive.setdefault(one[2].sha256, one)
-    given = [_example(score, word.label) for _, word, score in decisive.values()]
+    given = [example_of(score, word.label) for _, word, score in decisive.values()]
     try:
         with session.begin_nested():
             category, _ = find_or_create(session, now, tenant, name)
@@ -100,7 +109,7 @@ def _teach_category(
         else:
             first = decisive[score.sha256][0] == place
             status = taken[score.sha256] if first else "unchanged"
-        outcomes[place] = Taught(word, score, status, change.version.number)
+        outcomes[place] = Taught(word, score, status, change.version.number, change.undone)
     return outcomes
 
 
@@ -108,7 +117,7 @@ def _refused(said: Sequence[Said], error: StoreError) -> dict[int, Outcome]:
     return {place: NotTaught(word, error) for place, word, _ in said}
 
 
-def _example(score: ScoreRow, label: Label) -> NewExample | None:
+def example_of(score: ScoreRow, label: Label, origin: Origin = "teacher") -> NewExample | None:
     """What an example needs of a score, None where it was not kept."""
     if not (score.embedding and score.model_sha256):
         return None
@@ -124,5 +133,5 @@ def _example(score: ScoreRow, label: Label) -> NewExample | None:
         thumbnail=None,
         model_sha256=score.model_sha256,
         signals=score.signals,
-        origin="teacher",
+        origin=origin,
     )

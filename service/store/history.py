@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import cast
+from typing import NamedTuple, cast
 
 from sqlalchemy import ColumnElement, and_, insert, or_, select, update
 from sqlalchemy.orm import Session
@@ -28,6 +28,13 @@ class Counts:
         """Count them."""
         placeholder = sum(label == "placeholder" for label in labels)
         return cls(placeholder, len(labels) - placeholder)
+
+
+class Held(NamedTuple):
+    """What an example is in a set."""
+
+    label: str
+    guess: bool = False
 
 
 def in_set_at(version: int) -> ColumnElement[bool]:
@@ -100,6 +107,14 @@ def online_at(session: Session, category_id: str, number: int) -> bytes | None:
     )
 
 
+def guess_loss_at(session: Session, category_id: str, number: int) -> float:
+    """Nats that the guesses of a version had lost on the teacher's words."""
+    query = select(VersionRow.guess_loss).where(
+        VersionRow.category_id == category_id, VersionRow.number == number
+    )
+    return session.scalar(query) or 0.0
+
+
 def add_version(
     session: Session,
     now: datetime,
@@ -142,6 +157,7 @@ def add_version(
                 "quality": version.quality,
                 "state": adaptation.state if adaptation else None,
                 "online": None if isinstance(online, Unset) else online,
+                "guess_loss": adaptation.guess_loss if adaptation else None,
             }
         ],
     )
@@ -186,9 +202,10 @@ def activate(
                 source.model_sha256,
                 source.quality,
                 source.online,
+                source.guess_loss,
             )
-    then = _labels_at(session, category.id, n)
-    now_open = _labels_at(session, category.id, category.version)
+    then = _held_at(session, category.id, n)
+    now_open = _held_at(session, category.id, category.version)
     number = category.version + 1
     close_memberships(
         session, category, [one for one in now_open if then.get(one) != now_open[one]], number
@@ -196,7 +213,7 @@ def activate(
     open_memberships(
         session,
         category,
-        {one: label for one, label in then.items() if now_open.get(one) != label},
+        {one: held for one, held in then.items() if now_open.get(one) != held},
         number,
     )
     return add_version(session, now, category, "rollback", counts, adaptation, source_version=n)[1]
@@ -220,25 +237,26 @@ def close_memberships(
 
 
 def open_memberships(
-    session: Session, category: CategoryRow, labels: Mapping[str, str], since: int
+    session: Session, category: CategoryRow, opened: Mapping[str, Held], since: int
 ) -> None:
-    """Begin an interval for each example (id to label) at version ``since``."""
+    """Begin an interval for each example, by id, at version ``since``."""
     rows = [
         {
             "example_id": example_id,
             "since_version": since,
             "tenant": category.tenant,
             "category_id": category.id,
-            "label": label,
+            "label": held.label,
+            "guess": held.guess,
         }
-        for example_id, label in labels.items()
+        for example_id, held in opened.items()
     ]
     if rows:
         session.execute(insert(MembershipRow), rows)
 
 
-def _labels_at(session: Session, category_id: str, version: int) -> dict[str, str]:
-    query = select(MembershipRow.example_id, MembershipRow.label).where(
+def _held_at(session: Session, category_id: str, version: int) -> dict[str, Held]:
+    query = select(MembershipRow.example_id, MembershipRow.label, MembershipRow.guess).where(
         MembershipRow.category_id == category_id, in_set_at(version)
     )
-    return {example_id: label for example_id, label in session.execute(query)}
+    return {example_id: Held(label, guess) for example_id, label, guess in session.execute(query)}

@@ -12,12 +12,12 @@ import numpy.typing as npt
 from service.store.errors import InvalidRecord, StoreError
 
 Label = Literal["placeholder", "real"]
-Cause = Literal["base", "examples", "feedback", "rollback"]
+Cause = Literal["base", "examples", "feedback", "rollback", "guesses", "guard"]
 Decision = Literal["placeholder", "real", "unsure"]
 Taken = Literal["added", "relabelled", "unchanged", "superseded"]
-Origin = Literal["upload", "teacher"]
+Origin = Literal["upload", "teacher", "guess"]
 LABELS: Final[tuple[Label, ...]] = ("placeholder", "real")
-ORIGINS: Final[tuple[Origin, ...]] = ("upload", "teacher")
+ORIGINS: Final[tuple[Origin, ...]] = ("upload", "teacher", "guess")
 T = TypeVar("T")
 
 
@@ -99,7 +99,8 @@ class Example:
     format: str
     created: datetime
     origin: Origin = "upload"
-    """``teacher`` where it came from feedback on a score: there is no thumbnail then."""
+    """``teacher`` where it came from feedback on a score, ``guess`` where the category labelled a
+    scored picture itself: there is no thumbnail then."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ class NewExample:
             filed under the adaptation's model and an existing one is left as it is.
         signals: what the cheaper experts see of the picture, as the scoring code wrote it, opaque
             to the store. An example that has none yet takes them over when it comes again.
-        origin: ``upload``, or ``teacher`` where a score was spoken about.
+        origin: ``upload``, ``teacher`` where a score was spoken about, or ``guess`` where nobody
+            spoke. A guess never changes an example that is there.
     Raises:
         InvalidRecord: a value that cannot be stored.
     """
@@ -147,7 +149,7 @@ class NewExample:
         if not np.isfinite(self.embedding).all():
             raise InvalidRecord("embedding has values that are not finite")
         if self.origin not in ORIGINS:
-            raise InvalidRecord(f"origin must be upload or teacher, got {self.origin!r}")
+            raise InvalidRecord(f"origin must be one of {ORIGINS}, got {self.origin!r}")
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,8 @@ class Change:
     unchanged: int
     changed: bool
     removed: int = 0
+    undone: int = 0
+    """Guesses that the guard removed, in a version of its own after this change's."""
 
 
 @dataclass(frozen=True)
@@ -199,6 +203,13 @@ class ExampleMatrix:
     """Shape (n, d); (0, 0) for an empty set."""
     signals: tuple[bytes | None, ...] = field(default=(), repr=False)
     """n of them, as ``NewExample.signals``; None where unknown."""
+    guessed: frozenset[str] = frozenset()
+    """Ids of those that the category labelled itself."""
+
+    @property
+    def is_guess(self) -> npt.NDArray[np.bool_]:
+        """Shape (n,)."""
+        return np.array([one in self.guessed for one in self.ids], dtype=np.bool_)
 
     @property
     def is_placeholder(self) -> npt.NDArray[np.bool_]:
@@ -260,6 +271,8 @@ class Taught:
     status: Taken
     version: int
     """In force now: one more than before where a word of this call changed the category."""
+    undone: int = 0
+    """Guesses of the category that the words of this call undid, by one version more."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     CheckConstraint,
     DateTime,
     Dialect,
@@ -27,6 +28,7 @@ from sqlalchemy import (
     String,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -141,7 +143,9 @@ class VersionRow(Base):
 
     __tablename__ = "versions"
     __table_args__ = (
-        CheckConstraint("cause IN ('examples', 'feedback', 'rollback')", name="cause"),
+        CheckConstraint(
+            "cause IN ('examples', 'feedback', 'rollback', 'guesses', 'guard')", name="cause"
+        ),
         CheckConstraint("number >= 1", name="number"),
     )
 
@@ -160,6 +164,7 @@ class VersionRow(Base):
     quality: Mapped[dict[str, Any] | None]
     state: Mapped[bytes | None]
     online: Mapped[bytes | None]
+    guess_loss: Mapped[float | None] = mapped_column(Float(53))
 
 
 class ExampleRow(Base):
@@ -183,7 +188,10 @@ class ExampleRow(Base):
 
 
 class MembershipRow(Base):
-    """From ``since_version`` up to, not including, ``until_version`` the example had ``label``."""
+    """From ``since_version`` up to, not including, ``until_version`` the example had ``label``.
+
+    ``guess``: which the category gave it, and not yet its teacher.
+    """
 
     __tablename__ = "memberships"
     __table_args__ = (
@@ -209,6 +217,7 @@ class MembershipRow(Base):
     tenant: Mapped[str] = mapped_column(TENANT)
     category_id: Mapped[str] = mapped_column(ID, ForeignKey("categories.id", ondelete="CASCADE"))
     label: Mapped[str] = mapped_column(PlainText(16))
+    guess: Mapped[bool] = mapped_column(Boolean, server_default=false())
 
 
 class ThumbnailRow(Base):

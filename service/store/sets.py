@@ -11,12 +11,14 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from service.store import embeddings
-from service.store.adaptation import Adaptation, AdaptFn, Lesson, Support
+from service.store.adaptation import Adaptation, AdaptFn, Lesson, Support, Trial
 from service.store.errors import StaleEmbeddings
 from service.store.history import (
     Counts,
+    Held,
     add_version,
     close_memberships,
+    guess_loss_at,
     in_set_at,
     online_at,
     open_memberships,
@@ -47,24 +49,33 @@ class Member:
     embedding: bytes
     signals: bytes | None
     origin: str
+    guess: bool = False
+    """Labelled by the category itself."""
+
+
+# In the order of the fields of Member.
+_MEMBERS = select(
+    ExampleRow.id,
+    ExampleRow.sha256,
+    MembershipRow.label,
+    MembershipRow.since_version,
+    ExampleRow.model_sha256,
+    ExampleRow.embedding,
+    ExampleRow.signals,
+    ExampleRow.origin,
+    MembershipRow.guess,
+).join(MembershipRow, MembershipRow.example_id == ExampleRow.id)
+
+
+def held(member: Member) -> Held:
+    """What its interval says of it."""
+    return Held(member.label, member.guess)
 
 
 def members_at(session: Session, category_id: str, version: int) -> list[Member]:
     """The set at a version, ordered by id."""
-    query = (
-        select(
-            ExampleRow.id,
-            ExampleRow.sha256,
-            MembershipRow.label,
-            MembershipRow.since_version,
-            ExampleRow.model_sha256,
-            ExampleRow.embedding,
-            ExampleRow.signals,
-            ExampleRow.origin,
-        )
-        .join(MembershipRow, MembershipRow.example_id == ExampleRow.id)
-        .where(MembershipRow.category_id == category_id, in_set_at(version))
-        .order_by(ExampleRow.id)
+    query = _MEMBERS.where(MembershipRow.category_id == category_id, in_set_at(version)).order_by(
+        ExampleRow.id
     )
     return [Member(*row) for row in session.execute(query)]
 
@@ -91,7 +102,35 @@ def once_members(session: Session, category_id: str, hashes: Sequence[str]) -> d
 
 def matrix_at(session: Session, category_id: str, version: int) -> ExampleMatrix:
     """The set at a version as one matrix, with the embeddings of the version's model."""
-    members = members_at(session, category_id, version)
+    return matrices_at(session, [(category_id, version)])[category_id, version]
+
+
+def matrices_at(
+    session: Session, wanted: Sequence[tuple[str, int]]
+) -> dict[tuple[str, int], ExampleMatrix]:
+    """The sets of (category id, version), in one query; empty for one that is not there."""
+    ids = sorted({category_id for category_id, _ in wanted})
+    query = (
+        _MEMBERS.add_columns(MembershipRow.category_id, MembershipRow.until_version)
+        .where(MembershipRow.category_id.in_(ids))
+        .order_by(ExampleRow.id)
+    )
+    found: dict[str, list[tuple[Member, int | None]]] = {}
+    for *member, category_id, until in session.execute(query):
+        found.setdefault(category_id, []).append((Member(*member), until))
+    return {
+        (category_id, version): _matrix(
+            [
+                member
+                for member, until in found.get(category_id, ())
+                if member.since <= version and (until is None or until > version)
+            ]
+        )
+        for category_id, version in wanted
+    }
+
+
+def _matrix(members: Sequence[Member]) -> ExampleMatrix:
     matrix = embeddings.unpack([one.embedding for one in members])
     matrix.flags.writeable = False
     return ExampleMatrix(
@@ -99,6 +138,7 @@ def matrix_at(session: Session, category_id: str, version: int) -> ExampleMatrix
         tuple(cast(Label, one.label) for one in members),
         matrix,
         tuple(one.signals for one in members),
+        frozenset(one.id for one in members if one.guess),
     )
 
 
@@ -110,32 +150,29 @@ def adapt_to(
     *,
     width: int = 0,
     said: Mapping[str, tuple[Label, ScoreRow]] | None = None,
+    trial: Trial | None = None,
 ) -> Adaptation:
     """Fit the set.
 
     Args:
         width: the embedding's d, needed where the set is empty.
         said: what the teacher said of predictions, by the hash of their pictures.
+        trial: what guesses of the set before are judged on.
     Raises:
         StaleEmbeddings: not all of one model, or not of the learner's.
     """
-    # Within one version ids tell the order: they grow with time.
-    members = sorted(members, key=lambda one: (one.since, one.id))
+    members = in_order(members)
     lengths = Counter(len(one.embedding) for one in members)
     if len(lengths) > 1:  # another d can only be another model
         odd = len(members) - max(lengths.values())
         raise StaleEmbeddings(category.name, odd, len(members))
-    matrix = embeddings.unpack([one.embedding for one in members])
-    if not members:
-        matrix = np.zeros((0, width), dtype=np.float32)
     rows = {one.sha256: row for row, one in enumerate(members)}
     before = online_at(session, category.id, category.version)
     adaptation = adapt(
-        Support(
-            embeddings=matrix,
-            is_placeholder=np.array([one.label == "placeholder" for one in members], np.bool_),
-            signals=tuple(one.signals for one in members),
+        replace(
+            support_of(members, width),
             previous_online=before,
+            trial=trial,
             feedback=tuple(
                 Lesson(rows[sha], label, score.probability, score.version, score.answers)
                 for sha, (label, score) in (said or {}).items()
@@ -146,8 +183,33 @@ def adapt_to(
     if stale:
         raise StaleEmbeddings(category.name, stale, len(members))
     if isinstance(adaptation.online, Unset):
-        return replace(adaptation, online=before)
+        adaptation = replace(adaptation, online=before)
+    if not any(one.guess for one in members):
+        return replace(adaptation, guess_loss=None)
+    if adaptation.guess_loss is None:
+        lost = guess_loss_at(session, category.id, category.version)
+        return replace(adaptation, guess_loss=lost)
     return adaptation
+
+
+def in_order(members: Sequence[Member]) -> list[Member]:
+    """As they are learned from: guesses first, for none of them is news, then the newest last.
+
+    Within one version ids tell the order: they grow with time.
+    """
+    return sorted(members, key=lambda one: (not one.guess, one.since, one.id))
+
+
+def support_of(members: Sequence[Member], width: int = 0) -> Support:
+    """Members of one d, in their order, as a learner is given them; ``width``: see ``adapt_to``."""
+    matrix = embeddings.unpack([one.embedding for one in members])
+    guessed = np.array([one.guess for one in members], np.bool_)
+    return Support(
+        embeddings=matrix if members else np.zeros((0, width), dtype=np.float32),
+        is_placeholder=np.array([one.label == "placeholder" for one in members], np.bool_),
+        signals=tuple(one.signals for one in members),
+        guessed=guessed if guessed.any() else None,
+    )
 
 
 def commit_set(
@@ -156,7 +218,7 @@ def commit_set(
     category: CategoryRow,
     labels: Sequence[str],
     closed: Sequence[str],
-    opened: Mapping[str, str],
+    opened: Mapping[str, Held],
     cause: Cause,
     adaptation: Adaptation,
 ) -> tuple[Category, Version]:
@@ -196,7 +258,8 @@ def insert_examples(
                 "model_sha256": new.model_sha256 or model_sha256,
                 "embedding": embeddings.pack(new.embedding),
                 "signals": new.signals,
-                "origin": new.origin,
+                # Whether it is a guess says its label's interval; it came from a score.
+                "origin": "teacher" if new.origin == "guess" else new.origin,
             }
             for new in fresh
         ],

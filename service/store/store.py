@@ -8,7 +8,16 @@ from typing import TypeVar
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from service.store import categories, examples, feedback, history, idempotency, monitoring, scores
+from service.store import (
+    categories,
+    examples,
+    feedback,
+    guesses,
+    history,
+    idempotency,
+    monitoring,
+    scores,
+)
 from service.store.adaptation import AdaptFn
 from service.store.database import Database
 from service.store.errors import StoreUnavailable
@@ -77,6 +86,7 @@ class Store:
         self._heads = HeadReader(options.head_cache_bytes, options.example_cache_bytes)
         self._score_log = Together(self._workers.submit, self._write_scores)
         self._reads = Together(self._workers.submit_read, self._read_heads)
+        self._sets = Together(self._workers.submit_read, self._read_sets)
         terms = Terms(options.idempotency_lease, options.idempotency_retention)
         self._keyring = Keyring(self._workers, terms, clock)
         self._options = options
@@ -241,6 +251,18 @@ class Store:
             ),
         )
 
+    async def undenied(
+        self, before: datetime, sure: float, after: guesses.Undenied | None, limit: int
+    ) -> Sequence[guesses.Undenied]:
+        """Sure scores that nobody spoke about, oldest first; see ``guesses.undenied``."""
+        return await self._workers.read(
+            lambda session: guesses.undenied(session, before, sure, after, limit)
+        )
+
+    async def standing(self, tenant: str, category: str) -> guesses.Standing:
+        """What guessing needs to know of a category. Raises CategoryNotFound."""
+        return await self._workers.read(lambda session: guesses.standing(session, tenant, category))
+
     # Versions
 
     async def list_versions(self, tenant: str, category: str) -> Sequence[Version]:
@@ -295,6 +317,17 @@ class Store:
     def cached_examples(self, head: ActiveHead) -> ExampleMatrix | None:
         """The example set in force with a head, where it is in memory: at no price."""
         return self._heads.cached(head)
+
+    async def examples_of(self, heads: Sequence[ActiveHead]) -> Sequence[ExampleMatrix]:
+        """The example set in force with each head, all at the price of one."""
+        return await self._sets.call(heads)
+
+    def _read_sets(self, asked: Sequence[Sequence[ActiveHead]]) -> list[list[ExampleMatrix]]:
+        heads = [head for mine in asked for head in mine]
+        found = iter(
+            self._workers.database.read(lambda session: self._heads.examples(session, heads))
+        )
+        return [[next(found) for _ in mine] for mine in asked]
 
     async def nearest(self, tenant: str, category: str, version: int) -> ExampleMatrix:
         """The example set of a version; empty where there is none such."""
