@@ -31,6 +31,8 @@ from service.work import Plan, Work, begin_encoding, call_this_thread, given, is
 
 THUMBNAIL = 256
 """Pixels, at most, of a thumbnail's longer side."""
+# Of the deadline: what is left is for everything else that a request needs.
+_MARGIN = 0.75
 # Bytes that are hashed in less time than it takes to hand them to a thread and back.
 _AT_ONCE = 2**18
 
@@ -56,7 +58,9 @@ class Embedder:
         self._ready: deque[Work] = deque()
         self._decoding = 0
         self._cache: OrderedDict[str, Embedded] = OrderedDict()
-        self._seconds_each = 0.05
+        # Of one picture, in its thread; running means.
+        self._decode_seconds = self._pass_seconds = 0.02
+        self._in_passes = 0
         self._alarm: asyncio.TimerHandle | None = None
         self._passes: set[asyncio.Task[None]] = set()
 
@@ -131,6 +135,14 @@ class Embedder:
                 f"{len(self._works)} pictures are waiting, and {self._plan.queue} may wait",
                 retry_after=min(60.0, len(self._works) * self._seconds_each),
             )
+        over = self._expected(len(fresh)) - _MARGIN * self._plan.deadline
+        if fresh and over > 0:
+            self._metrics.refused.labels("deadline").inc()
+            raise Overloaded(
+                f"{len(self._works)} pictures are waiting: this request would not be answered "
+                f"within {self._plan.deadline:g} seconds",
+                retry_after=min(60.0, over),
+            )
         for sha256 in cached.keys() & self._cache.keys():
             self._cache.move_to_end(sha256)
         self._metrics.pictures.labels("cached").inc(len(cached))
@@ -147,6 +159,18 @@ class Embedder:
         found = {name: one for name in late if isinstance(one := done[name], Embedded)}
         served = await self._that_serve(found, asked)
         return [name for name in found if name not in served]
+
+    @property
+    def _seconds_each(self) -> float:
+        """Of a picture, as fast as all threads together go through them."""
+        return (self._decode_seconds + self._pass_seconds) / self._plan.at_once
+
+    def _expected(self, count: int) -> float:
+        """Seconds until a request of ``count`` pictures that came now would be done: requests take
+        turns, so that of each of the others no more go before than it has itself."""
+        before = sum(min(len(lane), count) for lane in self._lanes)
+        under_way = len(self._ready) + self._decoding + self._in_passes
+        return (before + under_way + count) * self._seconds_each
 
     async def _that_serve(
         self, known: dict[str, Embedded], asked: dict[str, list[Wish | None]]
@@ -275,10 +299,11 @@ class Embedder:
 
     def _begin_decoding(self, work: Work) -> None:
         self._decoding += 1
+        began = self._loop.time()
         task = self._loop.run_in_executor(
             self._decoders, self._decode, work.named.data, THUMBNAIL if work.shown else 0
         )
-        task.add_done_callback(lambda task: self._decoded(work, task))
+        task.add_done_callback(lambda task: self._decoded(work, task, began))
 
     def _next(self) -> Work | None:
         """One picture of the request whose turn it is."""
@@ -298,8 +323,11 @@ class Embedder:
         with self._metrics.look_seconds.time():
             return picture, self._experts.look(picture.pixels, picture.width, picture.height)
 
-    def _decoded(self, work: Work, task: asyncio.Future[tuple[images.Picture, Look]]) -> None:
+    def _decoded(
+        self, work: Work, task: asyncio.Future[tuple[images.Picture, Look]], began: float
+    ) -> None:
         self._decoding -= 1
+        self._decode_seconds += 0.05 * (self._loop.time() - began - self._decode_seconds)
         if task.cancelled():
             return
         error = task.exception()
@@ -318,6 +346,7 @@ class Embedder:
             self._alarm.cancel()
             self._alarm = None
         self._passing += 1
+        self._in_passes += len(batch)
         task = asyncio.create_task(self._pass(batch))
         self._passes.add(task)
         task.add_done_callback(self._passes.discard)
@@ -347,10 +376,11 @@ class Embedder:
         else:
             for row, work in enumerate(batch):
                 self._keep(work, signals.take(np.array([row])))
-            spent = (time.perf_counter() - started) / len(batch) / self._plan.encode_threads
-            self._seconds_each += 0.1 * (spent - self._seconds_each)
+            spent = (time.perf_counter() - started) / len(batch)
+            self._pass_seconds += 0.1 * (spent - self._pass_seconds)
         finally:
             self._passing -= 1
+            self._in_passes -= len(batch)
             self._schedule()
 
     def _examine(self, looks: Sequence[Look], wishes: Sequence[Sequence[Wish | None]]) -> Signals:

@@ -104,9 +104,18 @@ class Metrics:
             buckets=(-0.5, 0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1),
             registry=registry,
         )
+        self.guesses = Counter(
+            "standin_guesses",
+            "Pictures that categories labelled themselves: taken as examples, undone by the "
+            "teacher's words.",
+            ("outcome",),
+            registry=registry,
+        )
+        for outcome in ("taken", "undone"):
+            self.guesses.labels(outcome)
         self.refused = Counter(
             "standin_refused",
-            "Requests refused with 503, by what was full.",
+            "Requests refused with 503, by what was full, or because the deadline could not be kept.",
             ("reason",),
             registry=registry,
         )

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import torch
 
@@ -17,6 +18,7 @@ from service.batching import Embedder
 from service.cores import cores
 from service.errors import NotReady
 from service.explaining import Explainer
+from service.guessing import Guesser
 from service.knowledge import Knowledge
 from service.learning import Fitter
 from service.lookup import Lookup
@@ -29,6 +31,7 @@ from service.work import Plan
 
 log = logging.getLogger("standin.start")
 PURGE_SECONDS = 3600
+GUESS_SECONDS = 3600
 PING_SECONDS = 5.0
 
 
@@ -70,6 +73,7 @@ class Runtime:
         self.metrics = metrics
         self.missing = {"weights": "they are being loaded", "store": "it is being opened"}
         self.stale_examples = 0
+        self.guesser: Guesser | None = None
         self._loaded = loaded
         self._on_fatal = on_fatal
         self._parts: Parts | None = None
@@ -183,6 +187,18 @@ class Runtime:
         )
         await self._tell_of_stale(store, loaded.card.sha256)
         self._tasks.append(asyncio.create_task(self._purge(store), name="standin-purge"))
+        if settings.pseudo_labels_after_hours:
+            self.guesser = Guesser(
+                loaded,
+                knowledge,
+                lookup,
+                store,
+                self._parts.fitter,
+                self.metrics,
+                timedelta(hours=settings.pseudo_labels_after_hours),
+            )
+            guess = self._guess(self.guesser)
+            self._tasks.append(asyncio.create_task(guess, name="standin-guesses"))
 
     async def _load(self) -> Model:
         loaded = self._loaded
@@ -236,6 +252,16 @@ class Runtime:
                 log.warning("old scores and keys were not removed: %s", error)
             await asyncio.sleep(PURGE_SECONDS)
 
+    async def _guess(self, guesser: Guesser) -> None:
+        while True:
+            try:
+                await guesser.run(datetime.now(UTC))
+            except StoreError as error:
+                log.warning("categories did not label pictures themselves: %s", error)
+            except Exception:
+                log.exception("categories did not label pictures themselves; a defect")
+            await asyncio.sleep(GUESS_SECONDS)
+
     def _lacks(self) -> str:
         return "; ".join(f"{name}: {why}" for name, why in self.missing.items()) or "starting"
 
@@ -251,6 +277,7 @@ def plan_for(settings: Settings, device_type: str) -> Plan:
         decode_threads=decoding,
         encode_threads=encoding,
         at_once=max(decoding, encoding) if on_cpu else decoding + encoding,
+        deadline=settings.deadline,
         batch=settings.batch_pictures or (8 if on_cpu else 64),
         wait=(0.0 if on_cpu else 3.0) / 1000 if wait < 0 else wait / 1000,
         queue=settings.queue_pictures,

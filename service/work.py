@@ -22,12 +22,14 @@ class Plan:
     """How much at a time. ``batch``, ``queue`` and ``cache`` count pictures, ``wait`` seconds.
 
     Attributes:
+        deadline: seconds until a request is given up; what cannot be done by then is not begun.
         at_once: decodings and passes together: on a CPU they share its cores.
     """
 
     decode_threads: int
     encode_threads: int
     at_once: int
+    deadline: float
     batch: int
     wait: float
     queue: int

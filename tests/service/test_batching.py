@@ -87,6 +87,7 @@ def plan(**given: float) -> Plan:
         "wait": 0.0,
         "queue": 64,
         "cache": 100,
+        "deadline": 1000.0,
     }
     chosen |= given
     chosen.setdefault("at_once", chosen["decode_threads"] + chosen["encode_threads"])
@@ -194,6 +195,30 @@ def test_free_encoders_share_what_is_ready(small_model: Model) -> None:
             await task
             assert sum(bench.encoder.passes) == 8
             assert max(bench.encoder.passes) <= 4
+
+    run(work)
+
+
+def test_what_cannot_be_done_in_time_is_refused_and_small_requests_still_go(
+    small_model: Model,
+) -> None:
+    async def work() -> None:
+        async with opened(small_model, decode_threads=1, at_once=1, deadline=2.0) as bench:
+            bench.embedder._decode_seconds = bench.embedder._pass_seconds = 0.02
+            bench.encoder.gate.clear()
+            large = asyncio.create_task(bench.embedder.embed(products(*range(30))))
+            await asyncio.sleep(0)
+            # 30 before it and 30 of its own at 40 ms each are more than 1.5 seconds.
+            with pytest.raises(Overloaded, match="not be answered within 2 seconds") as refused:
+                await bench.embedder.embed(products(*range(100, 130)))
+            assert refused.value.retry_after == pytest.approx(60 * 0.04 - 1.5, abs=0.1)
+            small = asyncio.create_task(bench.embedder.embed(products(200)))
+            bench.encoder.gate.set()
+            assert all(isinstance(each, Embedded) for each in await large + await small)
+            refusals = bench.metrics.registry.get_sample_value(
+                "standin_refused_total", {"reason": "deadline"}
+            )
+            assert refusals == 1
 
     run(work)
 
