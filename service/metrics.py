@@ -115,7 +115,7 @@ class Metrics:
             self.guesses.labels(outcome)
         self.refused = Counter(
             "standin_refused",
-            "Requests refused with 503, by what was full, or because the deadline could not be kept.",
+            "Requests refused with 503, by what was full; `deadline`: by what time there is.",
             ("reason",),
             registry=registry,
         )
