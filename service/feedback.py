@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.rewards import quadratic_reward
+from service.guessing import tell_undone
 from service.metrics import Metrics
 from service.store import NotTaught, Taught
 
@@ -43,3 +44,6 @@ def count(judged: Sequence[Judged | NotTaught], metrics: Metrics) -> None:
             metrics.reward.observe(one.reward)
         else:
             metrics.feedback.labels("refused").inc()
+    taught = (one.taught for one in judged if isinstance(one, Judged))
+    for category, undone in {one.score.category: one.undone for one in taught}.items():
+        tell_undone(category, undone, metrics)

@@ -59,7 +59,7 @@ NO_EXAMPLE = Kind(404, "no-such-example", "No such example", "The category has n
 NO_VERSION = Kind(404, "no-such-version", "No such version", "The history has no such version.")
 NO_SCORE = Kind(404, "no-such-score", "No such score", "The score is unknown or no longer kept.")
 NO_THUMBNAIL = Kind(
-    404, "no-thumbnail", "No thumbnail", "The example came from feedback, which keeps no picture."
+    404, "no-thumbnail", "No thumbnail", "The example came from a score, which keeps no picture."
 )
 NOT_ALLOWED = Kind(
     405, "method-not-allowed", "Method not allowed", "`Allow` names the methods of this path."

@@ -138,7 +138,10 @@ class Settings(BaseModel):
         "batch gains nothing, and 3 on CUDA.",
     )
     deadline: float = Field(
-        120.0, gt=0, description="Seconds a request may compute before it is answered 503."
+        120.0,
+        gt=0,
+        description="Seconds a request may compute before it is answered 503; one that would wait "
+        "longer for its turn is answered so at once.",
     )
     cache_pictures: int = Field(
         20_000,
@@ -153,6 +156,14 @@ class Settings(BaseModel):
         ge=0,
         description="Categories with more examples than this answer `quality: null`: "
         "leave-one-out takes one fit for each example.",
+    )
+    pseudo_labels_after_hours: float = Field(
+        0.0,
+        ge=0,
+        lt=720,
+        description="Hours after which a sure score that nobody gave feedback on becomes an "
+        "example of its category, which the teacher's later words undo where it was wrong "
+        "(docs/teacher.md). 0: never. Below 720, as scores are kept for 30 days.",
     )
 
     # -- stopping and telling

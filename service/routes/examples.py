@@ -22,6 +22,7 @@ from service.dependencies import (
     while_connected,
 )
 from service.errors import FetchingIsOff, FieldError, InvalidFields, RequestTooLarge
+from service.guessing import tell_undone
 from service.idempotency import Promise, fingerprint, once, parse_key
 from service.learning import Labelled, prepare
 from service.openapi import ALWAYS, WITH_BODY, answer, json_body, picture_body, refusals
@@ -164,6 +165,7 @@ async def add_examples(
             only_if=if_match,
             idempotency=promise.for_store(),
         )
+        tell_undone(category, change.undone, request.app.state.metrics)
         return promise.kept(change)
 
     body = fingerprint(
@@ -232,7 +234,7 @@ async def list_examples(
 async def get_example_image(
     category: Slug, id: ExampleId, parts: AllParts, tenant: Tenant
 ) -> Response:
-    """The example's thumbnail; one that came from feedback has none."""
+    """The example's thumbnail; one that came from a score, by feedback or as a guess, has none."""
     data = await parts.store.example_thumbnail(tenant, category, id)
     # An id's picture never changes, but it can be deleted, so not for long.
     return Response(data, media_type="image/webp", headers={"Cache-Control": "private, max-age=60"})
@@ -261,11 +263,13 @@ async def relabel_example(
     response: Response,
     if_match: IfMatch = None,
 ) -> CategoryOut:
-    """Give an example the other label. The same label again changes nothing."""
+    """Say what an example is. The label that it has changes nothing, but of a guess, which so
+    becomes the teacher's."""
     change = await read_json(request, LabelIn)
     done = await parts.store.relabel_example(
         tenant, category, id, change.label, parts.fitter, only_if=if_match
     )
+    tell_undone(category, done.undone, request.app.state.metrics)
     response.headers["ETag"] = done.category.etag
     return CategoryOut.of(done.category)
 

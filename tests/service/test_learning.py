@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from model.teacher.candidates import Lessons
 from service.knowledge import Knowledge
 from service.learning import Fitter
 from service.metrics import Metrics
-from service.store import Support
+from service.store import Support, Trial
 
 
 def support(seed: int, placeholder: int, real: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
@@ -55,6 +57,56 @@ def test_the_state_is_the_learner_s_and_quality_is_leave_one_out(
     assert found.quality["auroc"] == pytest.approx(roc_auc_score(y, left_out), abs=1e-3)
     assert found.quality["missed_placeholders"] == int((~said & y).sum())
     assert found.quality["false_alarms"] == int((said & ~y).sum())
+
+
+def test_guesses_teach_and_do_not_make_it_surer_of_itself(small_model: Model) -> None:
+    x, y = support(3, 6, 6, small_model.learner.embedding_dim)
+    guessed = np.arange(12) % 3 == 0
+    fitter = Fitter(small_model, Knowledge(small_model.ensemble), 100, Metrics())
+    found = fitter(Support(x, y, guessed=guessed))
+    alone = Lessons.from_bytes(fitter(Support(x[~guessed], y[~guessed])).state)
+    lessons = Lessons.from_bytes(found.state)
+    everything = Lessons.from_bytes(fitter(Support(x, y)).state).whole.heads["visual"]
+    torch.testing.assert_close(lessons.whole.heads["visual"], everything)
+    # One candidate is without them, however few examples there are.
+    assert lessons.recent is not None
+    torch.testing.assert_close(lessons.recent.heads["visual"], alone.whole.heads["visual"])
+    assert (lessons.whole.placeholder, lessons.whole.real) == (4, 4)
+    assert found.quality is not None
+    assert found.quality["examples"] == 8
+
+
+def test_guesses_are_tried_on_words_by_what_the_teacher_s_examples_say(small_model: Model) -> None:
+    d = small_model.learner.embedding_dim
+    x, y = support(4, 6, 6, d)
+    words, said = support(5, 3, 3, d)
+    fitter = Fitter(small_model, Knowledge(small_model.ensemble), 100, Metrics())
+    guessed = np.arange(12) % 2 == 0
+    labels = np.where(guessed, ~y, y)
+    trial = Trial(Support(x, labels, guessed=guessed), Support(words, said), 0.5)
+    # By another road: the learner alone, which is all that these weights have.
+    learner = small_model.learner
+    p = [
+        learner.score(
+            learner.adapt(torch.tensor(x[r]), torch.tensor(labels[r])), torch.tensor(words)
+        )
+        .double()
+        .numpy()
+        for r in (np.ones(12, np.bool_), ~guessed)
+    ]
+    lost = 0.5
+    for with_them, alone, is_placeholder in zip(*p, said, strict=True):
+        right = (alone, with_them) if is_placeholder else (1 - alone, 1 - with_them)
+        lost = max(0.0, lost + float(np.log(right[0]) - np.log(right[1])))
+    assert lost > 0.5  # wrong guesses lose
+    found = fitter(Support(x, labels, guessed=guessed, trial=trial))
+    assert found.guess_loss == pytest.approx(lost, abs=1e-4)
+    assert not found.drops_guesses
+    much = replace(trial, lost=3.0)
+    assert fitter(Support(x, labels, guessed=guessed, trial=much)).drops_guesses
+    # Right ones earn, which pays for nothing later.
+    right = Trial(Support(x, y, guessed=guessed), Support(words, said), 0.0)
+    assert fitter.tried(right) < lost
 
 
 def test_an_empty_set_gives_the_base_head(small_model: Model) -> None:
