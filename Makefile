@@ -17,7 +17,7 @@ one_thread := OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev serve test test-slow test-training test-postgres test-browser check format \
-        train-smoke evaluate compare transduction backbones learning-curve yardsticks bench contact-sheet results-picture readme lock docker-build clean
+        train-smoke evaluate compare transduction backbones learning-curve yardsticks bench bench-serving contact-sheet results-picture readme lock docker-build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 18
@@ -99,6 +99,9 @@ yardsticks: $(dev) ## published figures: sinusoids, quadratics, navigation; OMNI
 
 bench: $(dev) ## pictures a second over HTTP, and where the time goes
 	$(python) scripts/bench_http.py
+
+bench-serving: $(dev) ## the service beside FastAPI, LitServe, BentoML and Ray Serve (DATA=DIR, PEERS=VENV; docs/serving.md)
+	$(python) scripts/bench_serving.py $(if $(DATA),--folder $(DATA)) $(if $(PEERS),--peers-python $(PEERS)/bin/python)
 
 contact-sheet: $(dev) ## draw the generator's contact sheet for docs/generator.md
 	$(python) scripts/contact_sheet.py

@@ -1,0 +1,1 @@
+"""Standin beside what a user would pick instead, over HTTP: figures, tables and plots."""
