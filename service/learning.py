@@ -13,7 +13,7 @@ import torch
 from model import Model, PictureError, metrics
 from model.experts.signals import Signals
 from model.questions import Known, Question
-from model.teacher.candidates import CANDIDATES, answer, learn, taught
+from model.teacher.candidates import CANDIDATES, answer, learn, learn_all, taught
 from model.teacher.guesses import Guessing, nats_lost
 from service.batching import Embedder
 from service.errors import ConflictingLabels, NothingUsable
@@ -76,8 +76,8 @@ class Fitter:
         known = []
         for rows in (np.arange(len(labels)), np.flatnonzero(~guessed)):
             some, theirs = signals.take(rows), labels[rows]
-            lessons, _ = learn(self.model.ensemble, some, theirs, guessed=guessed[rows])
-            known.append(Known(lessons.whole, some, theirs))
+            state, _ = learn_all(self.model.ensemble, some, theirs, guessed[rows])
+            known.append(Known(state, some, theirs))
         questions = [Question(row, number) for number in (0, 1) for row in range(len(said))]
         nothing = [None, None]
         found = answer(self.model.ensemble, words, known, nothing, nothing, questions)

@@ -125,19 +125,31 @@ def learn(
     Raises:
         SupportError: the shapes do not belong together, or a value is not finite.
     """
-    whole, left_out = ensemble.study(support, is_placeholder)
+    whole, left_out = learn_all(ensemble, support, is_placeholder, guessed)
     recent = undoubted = None
     own = np.arange(len(support)) if guessed is None else np.flatnonzero(~guessed)
-    if len(own) < len(support):
-        placeholder = int(is_placeholder[own].sum())
-        whole = replace(whole, placeholder=placeholder, real=len(own) - placeholder)
     newest = own[max(0, len(own) - window) :]
     if len(newest) < len(support):
         recent = ensemble.adapt(support.take(newest), is_placeholder[newest])
-    doubtful = slips(left_out.numpy(), support.embedded, is_placeholder)
+    doubtful = slips(left_out, support.embedded, is_placeholder)
     if doubtful.any():
         undoubted = ensemble.adapt(support.take(~doubtful), is_placeholder[~doubtful])
-    return Lessons(whole, recent, undoubted), left_out.numpy()
+    return Lessons(whole, recent, undoubted), left_out
+
+
+def learn_all(
+    ensemble: Ensemble,
+    support: Signals,
+    is_placeholder: np.ndarray,
+    guessed: np.ndarray | None = None,
+) -> tuple[CategoryState, Float[np.ndarray, " n_embedded"]]:
+    """The candidate "all" alone; see :func:`learn`."""
+    whole, left_out = ensemble.study(support, is_placeholder)
+    if guessed is not None and guessed.any():
+        placeholder = int((is_placeholder & ~guessed).sum())
+        real = len(support) - int(guessed.sum()) - placeholder
+        whole = replace(whole, placeholder=placeholder, real=real)
+    return whole, left_out.numpy()
 
 
 def slips(left_out: np.ndarray, embedded: np.ndarray, is_placeholder: np.ndarray) -> np.ndarray:

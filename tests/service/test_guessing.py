@@ -3,6 +3,7 @@ take, that they take nothing unless asked to, and that their teacher's words und
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -192,6 +193,19 @@ def test_wrong_guesses_are_undone_by_the_teacher_s_words(
     assert guess(service, HOURS + 1) == 0
     service.teach(category, [], [product(129)])
     assert guess(service, HOURS + 1) > 0
+
+
+def test_two_that_look_at_once_take_each_picture_once(service: Service, category: str) -> None:
+    service.teach(category, [standin(n) for n in range(3)], [product(n) for n in range(3)])
+    scored(service, category, *map(standin, range(190, 196)), *map(product, range(190, 196)))
+    guesser: Guesser = service.app.state.runtime.guesser
+    later = datetime.now(UTC) + timedelta(hours=HOURS + 1)
+
+    async def both() -> list[int]:
+        return await asyncio.gather(*(guesser.run(later) for _ in range(3)))
+
+    service.run(both)
+    assert versions(service, category)[1:] == [("guesses", {"placeholder": 6, "real": 6})]
 
 
 def test_right_guesses_stay_while_the_teacher_speaks(service: Service, category: str) -> None:
