@@ -6,12 +6,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from model import Model
 from service.errors import OtherWeights
 from service.knowledge import Category, Knowledge
-from service.store import ActiveHead, ExampleMatrix, NotFound, Store
+from service.store import ActiveHead, ExampleMatrix, Store
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,9 @@ class Lookup:
         kept = {name: self._store.cached_examples(heads[name]) for name in usable}
         examples = {name: matrix for name, matrix in kept.items() if matrix is not None}
         missing = [name for name in usable if name not in examples]
-        rows = await asyncio.gather(*(self._examples(tenant, heads[name]) for name in missing))
-        examples |= zip(missing, rows, strict=True)
+        if missing:
+            rows = await self._store.examples_of([heads[name] for name in missing])
+            examples |= zip(missing, rows, strict=True)
         categories = {name: self._knowledge.cached(heads[name]) for name in usable}
         new = [name for name, category in categories.items() if category is None]
         if new:
@@ -66,14 +65,6 @@ class Lookup:
 
     def _belongs(self, head: ActiveHead) -> bool:
         return head.state is None or head.model_sha256 == self._model.card.sha256
-
-    async def _examples(self, tenant: str, head: ActiveHead) -> ExampleMatrix:
-        if head.placeholder_count + head.real_count:
-            try:
-                return await self._store.nearest(tenant, head.category, head.version)
-            except NotFound:
-                pass  # deleted since its head was read: its evidence is gone with it
-        return ExampleMatrix((), (), np.zeros((0, 0), np.float32))
 
 
 def other_weights(category: str) -> OtherWeights:

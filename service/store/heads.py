@@ -11,7 +11,7 @@ kind, and scoring itself writes.)
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from service.store import embeddings, sets
@@ -94,7 +94,17 @@ class HeadReader:
                     VersionRow.learner,
                     VersionRow.model_sha256,
                     VersionRow.online,
-                ).where(tuple_(VersionRow.category_id, VersionRow.number).in_(missing))
+                )
+                # By way of the category, which points at its version: SQLite reads the whole table
+                # for a list of pairs.
+                .join(
+                    CategoryRow,
+                    and_(
+                        CategoryRow.id == VersionRow.category_id,
+                        CategoryRow.version == VersionRow.number,
+                    ),
+                )
+                .where(CategoryRow.id.in_([category_id for category_id, _ in missing]))
             )
             for category_id, number, state, learner, model, online in loaded:
                 payload = Payload(state, learner, model, online)
@@ -124,6 +134,18 @@ class HeadReader:
             return EMPTY
         return self.matrices.get((head.category_id, head.version))
 
+    def examples(self, session: Session, heads: Sequence[ActiveHead]) -> list[ExampleMatrix]:
+        """The set in force with each head, empty where it was deleted since; what is not kept here
+        is read in one query."""
+        found = {_key(head): self.cached(head) for head in heads}
+        missing = [key for key, matrix in found.items() if matrix is None]
+        for start in range(0, len(missing), CHUNK):
+            read = sets.matrices_at(session, missing[start : start + CHUNK])
+            for key, matrix in read.items():
+                found[key] = matrix
+                self.matrices.put(key, matrix)
+        return [found[_key(head)] or EMPTY for head in heads]
+
     def nearest(self, session: Session, tenant: str, name: str, version: int) -> ExampleMatrix:
         """The set at ``version``; empty for a category or version that is not there."""
         category_id, latest = session.execute(
@@ -138,6 +160,10 @@ class HeadReader:
             matrix = sets.matrix_at(session, category_id, version)
             self.matrices.put((category_id, version), matrix)
         return matrix
+
+
+def _key(head: ActiveHead) -> tuple[str, int]:
+    return head.category_id or "", head.version
 
 
 def unknown_head(name: str) -> ActiveHead:

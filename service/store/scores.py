@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import delete, insert, select, tuple_
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from service.store.records import Decision, ScoreRow
@@ -60,11 +60,18 @@ def purge(session: Session, before: datetime, limit: int) -> int:
         .limit(limit)
     )
     keys = session.execute(oldest).all()
-    for start in range(0, len(keys), CHUNK):
-        chunk = keys[start : start + CHUNK]
-        session.execute(
-            delete(ScoreRecordRow)
-            .where(tuple_(ScoreRecordRow.tenant, ScoreRecordRow.score_id).in_(chunk))
-            .execution_options(synchronize_session=False)
-        )
+    # Tenant by tenant: SQLite reads the whole table for a list of pairs.
+    by_tenant: dict[str, list[str]] = {}
+    for tenant, score_id in keys:
+        by_tenant.setdefault(tenant, []).append(score_id)
+    for tenant, ids in by_tenant.items():
+        for start in range(0, len(ids), CHUNK):
+            session.execute(
+                delete(ScoreRecordRow)
+                .where(
+                    ScoreRecordRow.tenant == tenant,
+                    ScoreRecordRow.score_id.in_(ids[start : start + CHUNK]),
+                )
+                .execution_options(synchronize_session=False)
+            )
     return len(keys)
