@@ -2,22 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from service.store import (
-    categories,
-    examples,
-    feedback,
-    guesses,
-    history,
-    idempotency,
-    monitoring,
-    scores,
-)
+from service.store import categories, examples, feedback, history, scores
 from service.store.adaptation import AdaptFn
 from service.store.database import Database
 from service.store.errors import StoreUnavailable
@@ -38,9 +28,7 @@ from service.store.records import (
     NewExample,
     NotTaught,
     Page,
-    Purged,
     ScoreRow,
-    StaleModel,
     StoredAnswer,
     StoreOptions,
     Taught,
@@ -49,15 +37,13 @@ from service.store.records import (
     Word,
 )
 from service.store.together import Together
+from service.store.upkeep import Clock, Upkeep
 from service.store.workers import Workers
 
 T = TypeVar("T")
-Clock = Callable[[], datetime]
-PURGE_CHUNK = 2000
-"""Rows a transaction, so that a purge never keeps writers waiting for long."""
 
 
-class Store:
+class Store(Upkeep):
     """Categories, examples, versions, scores and idempotency keys of all tenants.
 
     What is promised, on SQLite and PostgreSQL alike:
@@ -82,15 +68,13 @@ class Store:
 
     def __init__(self, database: Database, options: StoreOptions, clock: Clock) -> None:
         """Use ``open_store``, which migrates first."""
-        self._workers = Workers(database, options.threads)
+        super().__init__(Workers(database, options.threads), options, clock)
         self._heads = HeadReader(options.head_cache_bytes, options.example_cache_bytes)
         self._score_log = Together(self._workers.submit, self._write_scores)
         self._reads = Together(self._workers.submit_read, self._read_heads)
         self._sets = Together(self._workers.submit_read, self._read_sets)
         terms = Terms(options.idempotency_lease, options.idempotency_retention)
         self._keyring = Keyring(self._workers, terms, clock)
-        self._options = options
-        self._clock = clock
 
     async def ping(self) -> None:
         """Raise StoreUnavailable unless the database answers."""
@@ -251,18 +235,6 @@ class Store:
             ),
         )
 
-    async def undenied(
-        self, before: datetime, sure: float, after: guesses.Undenied | None, limit: int
-    ) -> Sequence[guesses.Undenied]:
-        """Sure scores that nobody spoke about, oldest first; see ``guesses.undenied``."""
-        return await self._workers.read(
-            lambda session: guesses.undenied(session, before, sure, after, limit)
-        )
-
-    async def standing(self, tenant: str, category: str) -> guesses.Standing:
-        """What guessing needs to know of a category. Raises CategoryNotFound."""
-        return await self._workers.read(lambda session: guesses.standing(session, tenant, category))
-
     # Versions
 
     async def list_versions(self, tenant: str, category: str) -> Sequence[Version]:
@@ -381,31 +353,6 @@ class Store:
     async def idempotent_abandon(self, tenant: str, operation: str, key: str) -> None:
         """Let the key go unanswered, so that the client can try again. Harmless if not held."""
         await self._keyring.abandon(Key(tenant, operation, key))
-
-    # The operator
-
-    async def stale_models(self, current_sha256: str) -> Sequence[StaleModel]:
-        """What belongs to another model than this. Reads every example: ask at start, not often."""
-        return await self._workers.read(
-            lambda session: monitoring.stale_models(session, current_sha256)
-        )
-
-    async def purge(self) -> Purged:
-        """Remove scores past their retention and expired idempotency keys; call it hourly."""
-        now = self._clock()
-        before = now - self._options.score_retention
-        return Purged(
-            scores=await self._in_chunks(partial(scores.purge, before=before, limit=PURGE_CHUNK)),
-            idempotency_keys=await self._in_chunks(
-                partial(idempotency.purge, now=now, limit=PURGE_CHUNK)
-            ),
-        )
-
-    async def _in_chunks(self, purge: Callable[[Session], int]) -> int:
-        total = 0
-        while chunk := await self._workers.write(purge):
-            total += chunk
-        return total
 
     async def _finishing(
         self, tenant: str, key: Idempotency[T] | None, work: Callable[[Session], T]

@@ -195,6 +195,22 @@ def test_wrong_guesses_are_undone_by_the_teacher_s_words(
     assert guess(service, HOURS + 1) > 0
 
 
+def test_guesses_of_a_category_that_turns_around_are_undone(
+    service: Service, category: str
+) -> None:
+    """Nothing is forced: what it guessed was right until the shop turned."""
+    service.teach(category, [standin(n) for n in range(4)], [product(n) for n in range(4)])
+    scored(service, category, *map(standin, range(200, 206)), *map(product, range(200, 206)))
+    assert guess(service, HOURS + 1) >= 8
+    for number in range(210, 220):
+        service.teach(category, [product(number)], [standin(number)])
+        if versions(service, category)[-1][0] == "guard":
+            break
+    else:
+        pytest.fail("the guard said nothing to twenty words")
+    assert "guess" not in {one["origin"] for one in examples(service, category)}
+
+
 def test_two_that_look_at_once_take_each_picture_once(service: Service, category: str) -> None:
     service.teach(category, [standin(n) for n in range(3)], [product(n) for n in range(3)])
     scored(service, category, *map(standin, range(190, 196)), *map(product, range(190, 196)))
