@@ -86,6 +86,7 @@ def create_app(
         together=settings.max_bytes_in_flight,
         patience=settings.body_timeout,
         metrics=metrics,
+        busy=runtime.busy,
     )
     app.add_middleware(middleware.OwnPagesOnly, hosts=settings.trusted_hosts)
     app.add_middleware(middleware.HeadAsGet)

@@ -12,6 +12,7 @@ any of them needs it; and a picture whose requests have all gone is not computed
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
@@ -32,7 +33,7 @@ from service.work import Plan, Work, begin_encoding, call_this_thread, given, is
 THUMBNAIL = 256
 """Pixels, at most, of a thumbnail's longer side."""
 # Of the deadline: what is left is for everything else that a request needs.
-_MARGIN = 0.75
+_MARGIN = 0.5
 # Bytes that are hashed in less time than it takes to hand them to a thread and back.
 _AT_ONCE = 2**18
 
@@ -85,6 +86,7 @@ class Embedder:
         wishes: Sequence[Wish | None] | None = None,
         *,
         thumbnails: bool = False,
+        due: float = math.inf,
     ) -> list[Embedded | PictureError]:
         """Signals in order; a picture that cannot be read gives its error in its place.
 
@@ -93,8 +95,9 @@ class Embedder:
         Args:
             wishes: of each picture what it is computed for; everything where None.
             thumbnails: make them beside the decoding, of pictures that are not known already.
+            due: when nobody waits any more, on the loop's clock.
         Raises:
-            Overloaded: more pictures would wait than may wait. Nothing was started.
+            Overloaded: more pictures would wait than may wait, or it would not be done in time.
         """
         asked: dict[str, list[Wish | None]] = {}
         named: dict[str, Named] = {}
@@ -106,7 +109,7 @@ class Embedder:
         missing = list(named)
         while missing:
             todo = [named[name] for name in missing]
-            missing = await self._compute(todo, asked, done, thumbnails)
+            missing = await self._compute(todo, asked, done, thumbnails, due)
         return [
             given(done[picture.sha256]) if isinstance(picture, Named) else picture
             for picture in pictures
@@ -118,6 +121,7 @@ class Embedder:
         asked: dict[str, list[Wish | None]],
         done: dict[str, Embedded | Exception],
         thumbnails: bool,
+        due: float,
     ) -> list[str]:
         """Of distinct pictures what is cached, and what is computed, into ``done``.
 
@@ -129,25 +133,13 @@ class Embedder:
         cached = await self._that_serve(kept, asked)
         wanted = {p.sha256: p for p in pictures if p.sha256 not in cached}
         fresh = [picture for name, picture in wanted.items() if name not in self._works]
-        if fresh and len(self._works) + len(fresh) > self._plan.queue:
-            self._metrics.refused.labels("pictures").inc()
-            raise Overloaded(
-                f"{len(self._works)} pictures are waiting, and {self._plan.queue} may wait",
-                retry_after=min(60.0, len(self._works) * self._seconds_each),
-            )
-        over = self._expected(len(fresh)) - _MARGIN * self._plan.deadline
-        if fresh and over > 0:
-            self._metrics.refused.labels("deadline").inc()
-            raise Overloaded(
-                f"{len(self._works)} pictures are waiting: this request would not be answered "
-                f"within {self._plan.deadline:g} seconds",
-                retry_after=min(60.0, over),
-            )
+        if fresh and (refusal := self.refusal(len(fresh))) is not None:
+            raise refusal
         for sha256 in cached.keys() & self._cache.keys():
             self._cache.move_to_end(sha256)
         self._metrics.pictures.labels("cached").inc(len(cached))
         self._metrics.pictures.labels("joined").inc(len(wanted) - len(fresh))
-        works = self._enter(fresh, wanted, asked, thumbnails)
+        works = self._enter(fresh, wanted, asked, thumbnails, due)
         late = [name for name, work in works.items() if work.begun]
         try:
             if works:
@@ -159,6 +151,25 @@ class Embedder:
         found = {name: one for name in late if isinstance(one := done[name], Embedded)}
         served = await self._that_serve(found, asked)
         return [name for name in found if name not in served]
+
+    def refusal(self, count: int) -> Overloaded | None:
+        """Why a request of ``count`` new pictures cannot be taken now; None where it can."""
+        plan, waiting = self._plan, len(self._works)
+        if waiting + count > plan.queue:
+            self._metrics.refused.labels("pictures").inc()
+            return Overloaded(
+                f"{waiting} pictures are waiting, and {plan.queue} may wait",
+                retry_after=min(60.0, waiting * self._seconds_each),
+            )
+        over = self._expected(count) - _MARGIN * plan.deadline
+        if waiting and over > 0:
+            self._metrics.refused.labels("deadline").inc()
+            return Overloaded(
+                f"{waiting} pictures are waiting: this request would not be answered within "
+                f"{plan.deadline:g} seconds",
+                retry_after=min(60.0, over),
+            )
+        return None
 
     @property
     def _seconds_each(self) -> float:
@@ -229,6 +240,7 @@ class Embedder:
         wanted: dict[str, Named],
         asked: dict[str, list[Wish | None]],
         thumbnails: bool,
+        due: float,
     ) -> dict[str, Work]:
         lane: deque[Work] = deque()
         for named in fresh:
@@ -241,6 +253,7 @@ class Embedder:
             work.waiters += 1
             work.wishes += asked[sha256]
             work.shown |= thumbnails
+            work.due = max(work.due, due)
         self._metrics.waiting.set(len(self._works))
         self._schedule()
         return works
@@ -312,8 +325,13 @@ class Embedder:
             work = lane.popleft()
             if lane:
                 self._lanes.append(lane)
-            if not work.done.done():
+            if work.done.done():
+                continue
+            # What will come too late is not begun: its time is another's.
+            if work.due - self._loop.time() > self._decode_seconds + self._pass_seconds:
                 return work
+            self._metrics.pictures.labels("dropped").inc()
+            self._finish(work, Overloaded("there was no time for it", retry_after=1))
         return None
 
     def _decode(self, data: bytes, thumbnail: int) -> tuple[images.Picture, Look]:

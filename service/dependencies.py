@@ -10,6 +10,7 @@ from fastapi import Depends, Header, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.errors import ClientGone, DeadlinePassed, FieldError, InvalidFields
+from service.middleware import ARRIVED
 from service.runtime import Parts, Runtime
 from service.schemas.base import SLUG
 
@@ -76,8 +77,15 @@ IdempotencyKey = Annotated[
 ]
 
 
-async def while_connected(request: Request, work: Awaitable[T], deadline: float) -> T:
-    """Await ``work``; give it up when the client goes, or after ``deadline`` seconds.
+def due_of(request: Request, deadline: float) -> float:
+    """When a request is given up, on the loop's clock: ``deadline`` seconds after it came."""
+    now = asyncio.get_running_loop().time()
+    arrived: float = request.scope.get(ARRIVED, now)
+    return arrived + deadline
+
+
+async def while_connected(request: Request, work: Awaitable[T], due: float) -> T:
+    """Await ``work``; give it up when the client goes, or when it is ``due``.
 
     Raises:
         ClientGone: nobody waits for the answer.
@@ -86,12 +94,14 @@ async def while_connected(request: Request, work: Awaitable[T], deadline: float)
     doing = asyncio.ensure_future(work)
     watching = asyncio.ensure_future(_gone(request))
     try:
-        await asyncio.wait((doing, watching), timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
+        left = max(0.0, due - asyncio.get_running_loop().time())
+        await asyncio.wait((doing, watching), timeout=left, return_when=asyncio.FIRST_COMPLETED)
         if doing.done():
             return doing.result()
         if watching.done():
             raise ClientGone("the client went away before its answer")
         request.app.state.metrics.refused.labels("deadline").inc()
+        deadline = request.app.state.settings.deadline
         raise DeadlinePassed(f"not done after {deadline:g} seconds", retry_after=deadline / 4)
     finally:
         for task in (doing, watching):

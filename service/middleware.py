@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -31,6 +32,12 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+
+
+ARRIVED = "standin.arrived"
+"""Of a request's scope: when it came, on the loop's clock."""
+BRING_PICTURES = ("/score", "/examples", "/explain")
+"""Ends of the paths whose bodies cost something to read."""
 
 
 class Boundary:
@@ -159,12 +166,20 @@ class BodyLimits:
             first byte too many.
         together: bytes of all bodies that are held at the same time.
         patience: seconds without a byte.
+        busy: why no picture can be taken now, asked before one is read; None where it can.
     """
 
     def __init__(
-        self, app: ASGIApp, largest: int, together: int, patience: float, metrics: Metrics
+        self,
+        app: ASGIApp,
+        largest: int,
+        together: int,
+        patience: float,
+        metrics: Metrics,
+        busy: Callable[[], ServiceError | None],
     ) -> None:
         self.app = app
+        self.busy = busy
         self.largest = largest
         self.together = together
         self.patience = patience
@@ -182,6 +197,12 @@ class BodyLimits:
                 error = self._too_large(f"{int(length)} bytes")
             await problems.describe(error).response()(scope, receive, send)
             return
+        scope[ARRIVED] = asyncio.get_running_loop().time()
+        if scope["method"] == "POST" and scope["path"].endswith(BRING_PICTURES):
+            refusal = self.busy()
+            if refusal is not None:
+                await problems.describe(refusal).response()(scope, receive, send)
+                return
         taken = 0
         ended = False
 

@@ -16,7 +16,7 @@ import model
 from model import Model, StandinError, images
 from service.batching import Embedder
 from service.cores import cores
-from service.errors import NotReady
+from service.errors import NotReady, ServiceError
 from service.explaining import Explainer
 from service.guessing import Guesser
 from service.knowledge import Knowledge
@@ -92,6 +92,10 @@ class Runtime:
         if self._parts is None:
             raise NotReady(self._lacks())
         return self._parts
+
+    def busy(self) -> ServiceError | None:
+        """Why not one picture can be taken now; None where it can, or nothing is ready yet."""
+        return None if self._parts is None else self._parts.embedder.refusal(1)
 
     async def check(self) -> Parts:
         """The parts, after asking the store whether it is still there.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -140,9 +141,13 @@ class Scorer:
         """Finish what is being answered."""
         self._thread.shutdown()
 
-    async def score(self, tenant: str, items: Sequence[Item]) -> list[Score | Failure]:
+    async def score(
+        self, tenant: str, items: Sequence[Item], due: float = math.inf
+    ) -> list[Score | Failure]:
         """Score items in order, and keep the scores for the teacher.
 
+        Args:
+            due: when nobody waits any more, on the loop's clock.
         Raises:
             Overloaded: too many pictures are waiting.
             StoreUnavailable: heads cannot be read, or scores cannot be kept.
@@ -155,7 +160,7 @@ class Scorer:
         wishes = [
             _wish(categories.get(i.category), n, carried) for i, n in zip(items, named, strict=True)
         ]
-        pictures = await self._embedder.embed(named, wishes)
+        pictures = await self._embedder.embed(named, wishes, due=due)
         answers: list[Score | Failure | None] = [None] * len(items)
         asked = []
         for index, (item, known, picture) in enumerate(zip(items, named, pictures, strict=True)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class Plan:
 class Work:
     """One distinct picture on its way, and how many requests wait for it."""
 
-    __slots__ = ("begun", "done", "look", "named", "picture", "shown", "waiters", "wishes")
+    __slots__ = ("begun", "done", "due", "look", "named", "picture", "shown", "waiters", "wishes")
 
     def __init__(self, named: Named, loop: asyncio.AbstractEventLoop) -> None:
         self.named = named
@@ -48,6 +49,7 @@ class Work:
         self.look: Look | None = None
         self.wishes: list[Wish | None] = []
         self.begun = False
+        self.due = -math.inf  # when the last of those who wait gives up, on the loop's clock
         self.shown = False  # whether somebody will look at it: a thumbnail is made, too
         # Holds errors as results: one that nobody awaits any more must not be warned about.
         self.done: asyncio.Future[Embedded | Exception] = loop.create_future()

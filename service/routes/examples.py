@@ -19,6 +19,7 @@ from service.dependencies import (
     PageQuery,
     Slug,
     Tenant,
+    due_of,
     while_connected,
 )
 from service.errors import FetchingIsOff, FieldError, InvalidFields, RequestTooLarge
@@ -136,7 +137,7 @@ async def add_examples(
         ready = await while_connected(
             request,
             prepare(labels, pictures, parts.embedder, parts.model),
-            parts.settings.deadline,
+            due_of(request, parts.settings.deadline),
         )
 
         def answer_for(change: Change) -> StoredAnswer:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from service import problems
 from service.answers import written
 from service.bodies import media_type, read_json, read_multipart
-from service.dependencies import AllParts, Tenant, while_connected
+from service.dependencies import AllParts, Tenant, due_of, while_connected
 from service.errors import FetchingIsOff, FieldError, InvalidFields
 from service.openapi import ALWAYS, WITH_BODY, answer, picture_body, refusals
 from service.routes.examples import PIXEL
@@ -104,7 +104,7 @@ async def explain(
     found = await while_connected(
         request,
         parts.explainer.explain(tenant, item, with_text=not alone),
-        parts.settings.deadline,
+        due_of(request, parts.settings.deadline),
     )
     vary = {"Vary": "Accept"}
     if alone:

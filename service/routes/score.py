@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 
 from service import problems
 from service.bodies import media_type, read_json, read_multipart
-from service.dependencies import AllParts, Tenant, while_connected
+from service.dependencies import AllParts, Tenant, due_of, while_connected
 from service.errors import FetchingIsOff, FieldError, InvalidFields, RequestTooLarge
 from service.openapi import ALWAYS, WITH_BODY, answer, picture_body, refusals
 from service.routes.examples import PIXEL
@@ -83,9 +83,8 @@ async def score(
     A category that was never named scores with version 0, the unadapted base model.
     """
     items = await _read(request, category, parts.settings.max_request_pictures)
-    answers = await while_connected(
-        request, parts.scorer.score(tenant, items), parts.settings.deadline
-    )
+    due = due_of(request, parts.settings.deadline)
+    answers = await while_connected(request, parts.scorer.score(tenant, items, due), due)
     card = parts.model.card
     return ScoresOut(
         model=ModelName(name=card.name, version=card.version, sha256=card.sha256),

@@ -208,10 +208,10 @@ def test_what_cannot_be_done_in_time_is_refused_and_small_requests_still_go(
             bench.encoder.gate.clear()
             large = asyncio.create_task(bench.embedder.embed(products(*range(30))))
             await asyncio.sleep(0)
-            # 30 before it and 30 of its own at 40 ms each are more than 1.5 seconds.
+            # 30 before it and 30 of its own at 40 ms each are more than half of that.
             with pytest.raises(Overloaded, match="not be answered within 2 seconds") as refused:
                 await bench.embedder.embed(products(*range(100, 130)))
-            assert refused.value.retry_after == pytest.approx(60 * 0.04 - 1.5, abs=0.1)
+            assert refused.value.retry_after == pytest.approx(60 * 0.04 - 1.0, abs=0.1)
             small = asyncio.create_task(bench.embedder.embed(products(200)))
             bench.encoder.gate.set()
             assert all(isinstance(each, Embedded) for each in await large + await small)
@@ -421,5 +421,26 @@ def test_a_thumbnail_is_made_beside_the_decoding_where_one_is_wanted(small_model
             assert isinstance(again, Embedded)
             assert again.thumbnail is None
             assert [type(each) for each in await bench.embedder.thumbnails([other])] == [bytes]
+
+    run(work)
+
+
+def test_what_would_come_too_late_is_not_begun(small_model: Model) -> None:
+    async def work() -> None:
+        async with opened(small_model, decode_threads=1, at_once=1) as bench:
+            bench.embedder._decode_seconds = bench.embedder._pass_seconds = 0.02
+            bench.encoder.gate.clear()
+            first = asyncio.create_task(bench.embedder.embed(products(*range(4))))
+            await until(lambda: bench.embedder._passing == 1)
+            soon = bench.embedder._loop.time() + 0.03
+            late = asyncio.create_task(bench.embedder.embed(products(50), due=soon))
+            later = asyncio.create_task(bench.embedder.embed(products(51), due=soon + 1000))
+            await asyncio.sleep(0)
+            bench.encoder.gate.set()
+            with pytest.raises(Overloaded, match="no time"):
+                await late
+            assert isinstance((await later)[0], Embedded)
+            assert len(await first) == 4
+            assert sum(bench.encoder.passes) == 5
 
     run(work)
