@@ -76,7 +76,11 @@ def undenied(
     )
     if after is not None:
         place = (after.created, after.tenant, after.score_id)
-        query = query.where(tuple_(score.created, score.tenant, score.score_id) > place)
+        # The first says nothing new, but to SQLite, which so begins where the page before ended.
+        query = query.where(
+            score.created >= after.created,
+            tuple_(score.created, score.tenant, score.score_id) > place,
+        )
     query = query.order_by(score.created, score.tenant, score.score_id).limit(limit)
     return [Undenied(*row) for row in session.execute(query)]
 
