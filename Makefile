@@ -17,7 +17,7 @@ one_thread := OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev serve test test-slow test-training test-postgres test-browser check format \
-        train-smoke evaluate compare transduction backbones learning-curve yardsticks bench bench-serving contact-sheet results-picture readme lock docker-build clean
+        train-smoke evaluate compare transduction backbones learning-curve yardsticks bench bench-serving bench-decoding contact-sheet results-picture readme lock docker-build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 18
@@ -102,6 +102,9 @@ bench: $(dev) ## pictures a second over HTTP, and where the time goes
 
 bench-serving: $(dev) ## the service beside FastAPI, LitServe, BentoML and Ray Serve (DATA=DIR, PEERS=VENV; docs/serving.md)
 	$(python) scripts/bench_serving.py $(if $(DATA),--folder $(DATA)) $(if $(PEERS),--peers-python $(PEERS)/bin/python)
+
+bench-decoding: $(dev) ## ways to decode, for speed and drift (DATA="DIR ..."; docs/decoding.md)
+	$(one_thread) $(python) scripts/bench_decoding.py $(foreach each,$(DATA),--folder $(each))
 
 contact-sheet: $(dev) ## draw the generator's contact sheet for docs/generator.md
 	$(python) scripts/contact_sheet.py

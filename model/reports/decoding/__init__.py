@@ -1,0 +1,1 @@
+"""Ways to come from a file to the encoder's square: figures, tables and the plot."""
