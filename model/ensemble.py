@@ -18,12 +18,13 @@ from torch import Tensor
 
 from model.encoder import Encoder
 from model.experts import EXPERTS
+from model.experts.area import own_area, see
 from model.experts.category import CategoryState
-from model.experts.hashing import perceptual_hash
+from model.experts.hashing import hash_of
 from model.experts.panel import Panel
 from model.experts.sameness import Sameness
 from model.experts.signals import Signals
-from model.experts.statistics import STATISTICS, statistics
+from model.experts.statistics import STATISTICS, statistics_of
 from model.experts.words import SIGNAL, Reads
 from model.learners.base import Learner
 from model.metalearner.combination import Combination
@@ -103,9 +104,8 @@ class Ensemble:
         """
         if self.experts is None:
             return Look(pixels, np.zeros(len(STATISTICS), np.float32), np.uint64(0))
-        size = np.array([[width, height]])
-        row = statistics(pixels[None], size)[0]
-        return Look(pixels, row, perceptual_hash(pixels[None], size)[0])
+        seen = see(own_area(pixels, width, height))
+        return Look(pixels, statistics_of(seen, width, height), hash_of(seen))
 
     def examine(
         self,

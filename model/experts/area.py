@@ -6,6 +6,8 @@ and a pass over floats ten times as long.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Integer, UInt8
 
@@ -40,6 +42,25 @@ def own_area(
     left, top = (size - across) // 2, (size - down) // 2
     dx, dy = int(4 < across < size), int(4 < down < size)
     return square[top + dy : top + down - dy, left + dx : left + across - dx]
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A picture as the experts that count and hash look at it.
+
+    Attributes:
+        planes: red, green and blue of its own area, contiguous.
+        luma: brightness of each pixel.
+    """
+
+    planes: UInt8[np.ndarray, "3 h w"]
+    luma: UInt8[np.ndarray, "h w"]
+
+
+def see(area: UInt8[np.ndarray, "h w 3"]) -> Seen:
+    """Planes and brightness of a picture's own area, once for everybody."""
+    planes = np.ascontiguousarray(area.transpose(2, 0, 1))
+    return Seen(planes, luma_of(planes))
 
 
 def mean_of(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Bool, Float, Integer, UInt8, UInt64
 
-from model.experts.area import check_sizes, luma_of, own_area
+from model.experts.area import Seen, check_sizes, own_area, see
 
 UNRELATED = 32
 """Bits between two pictures that have nothing in common: half of them, by chance."""
@@ -53,7 +53,7 @@ def perceptual_hash(
     check_sizes(pixels, sizes)
     found = np.zeros(len(pixels), np.uint64)
     for i, (square, (width, height)) in enumerate(zip(pixels, sizes.tolist(), strict=True)):
-        found[i] = _of_one(own_area(square, width, height))
+        found[i] = hash_of(see(own_area(square, width, height)))
     return found
 
 
@@ -81,12 +81,12 @@ def is_plain(hashes: UInt64[np.ndarray, ...]) -> Bool[np.ndarray, ...]:
     return found
 
 
-def _of_one(area: UInt8[np.ndarray, "h w 3"]) -> np.uint64:
-    down, across = _resize(area.shape[0]), _resize(area.shape[1])
-    luma = luma_of(np.ascontiguousarray(area.transpose(2, 0, 1))).astype(np.float32)
-    small = down @ luma @ across.T
+def hash_of(seen: Seen) -> np.uint64:
+    """The hash of one picture; see :func:`perceptual_hash`."""
+    down, across = _resize(seen.luma.shape[0]), _resize(seen.luma.shape[1])
+    small = down @ seen.luma.astype(np.float32) @ across.T
     if small.std() < _PLAIN:
-        red, green, blue = (int(v) for v in area.reshape(-1, 3).mean(0).round())
+        red, green, blue = (int(v) for v in seen.planes.mean((1, 2)).round())
         return _MARK | np.uint64(red << 16 | green << 8 | blue)
     frequencies = (_cosines() @ small @ _cosines().T).ravel()
     above = frequencies > np.median(frequencies) + _CLEAR

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float32, Integer, UInt8
 
-from model.experts.area import check_sizes, gap, halved, luma_of, own_area
+from model.experts.area import Seen, check_sizes, gap, halved, luma_of, own_area, see
 
 STATISTICS: tuple[str, ...] = (
     # brightness
@@ -61,19 +61,24 @@ def statistics(
     check_sizes(pixels, sizes)
     rows = np.zeros((len(pixels), len(STATISTICS)), np.float32)
     for i, (square, (width, height)) in enumerate(zip(pixels, sizes.tolist(), strict=True)):
-        found = _of_one(own_area(square, width, height), width, height)
-        rows[i] = [found[name] for name in STATISTICS]
+        rows[i] = statistics_of(see(own_area(square, width, height)), width, height)
     return rows
 
 
-def _of_one(area: UInt8[np.ndarray, "h w 3"], width: int, height: int) -> dict[str, float]:
-    """All numbers of one picture, by name."""
-    h, w, _ = area.shape
+def statistics_of(seen: Seen, width: int, height: int) -> Float32[np.ndarray, " s"]:
+    """Numbers of one picture; see :func:`statistics`."""
+    found = _by_name(seen, width, height)
+    return np.array([found[name] for name in STATISTICS], np.float32)
+
+
+def _by_name(seen: Seen, width: int, height: int) -> dict[str, float]:
+    planes, luma = seen.planes, seen.luma
+    h, w = luma.shape
     if min(h, w) < _LEAST:  # a sliver is widened: blocks and edges need a few pixels
-        area = area[np.arange(max(h, _LEAST)) * h // max(h, _LEAST)]
-        area = area[:, np.arange(max(w, _LEAST)) * w // max(w, _LEAST)]
-    planes = np.ascontiguousarray(area.transpose(2, 0, 1))
-    luma = luma_of(planes)
+        planes = planes[:, np.arange(max(h, _LEAST)) * h // max(h, _LEAST)]
+        columns = np.arange(max(w, _LEAST)) * w // max(w, _LEAST)
+        planes = np.ascontiguousarray(planes[:, :, columns])
+        luma = luma_of(planes)
     small = halved(planes)
     small_luma = luma_of(small)
     tiny_luma = halved(halved(luma))
