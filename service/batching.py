@@ -27,6 +27,7 @@ from model.experts.signals import Signals
 from model.questions import Look
 from service.errors import Overloaded
 from service.metrics import Metrics
+from service.pace import Pace
 from service.pictures import Embedded, Examines, Named, Source, Wish, name, questions_of, thumbnail
 from service.work import Plan, Work, begin_encoding, call_this_thread, given, is_complete
 
@@ -59,8 +60,7 @@ class Embedder:
         self._ready: deque[Work] = deque()
         self._decoding = 0
         self._cache: OrderedDict[str, Embedded] = OrderedDict()
-        # Of one picture, in its thread; running means.
-        self._decode_seconds = self._pass_seconds = 0.02
+        self._pace = Pace(plan.at_once)
         self._in_passes = 0
         self._alarm: asyncio.TimerHandle | None = None
         self._passes: set[asyncio.Task[None]] = set()
@@ -159,7 +159,7 @@ class Embedder:
             self._metrics.refused.labels("pictures").inc()
             return Overloaded(
                 f"{waiting} pictures are waiting, and {plan.queue} may wait",
-                retry_after=min(60.0, waiting * self._seconds_each),
+                retry_after=min(60.0, waiting * self._pace.each),
             )
         over = self._expected(count) - _MARGIN * plan.deadline
         if waiting and over > 0:
@@ -171,17 +171,12 @@ class Embedder:
             )
         return None
 
-    @property
-    def _seconds_each(self) -> float:
-        """Of a picture, as fast as all threads together go through them."""
-        return (self._decode_seconds + self._pass_seconds) / self._plan.at_once
-
     def _expected(self, count: int) -> float:
         """Seconds until a request of ``count`` pictures that came now would be done: requests take
         turns, so that of each of the others no more go before than it has itself."""
         before = sum(min(len(lane), count) for lane in self._lanes)
         under_way = len(self._ready) + self._decoding + self._in_passes
-        return (before + under_way + count) * self._seconds_each
+        return (before + under_way + count) * self._pace.each
 
     async def _that_serve(
         self, known: dict[str, Embedded], asked: dict[str, list[Wish | None]]
@@ -328,7 +323,7 @@ class Embedder:
             if work.done.done():
                 continue
             # What will come too late is not begun: its time is another's.
-            if work.due - self._loop.time() > self._decode_seconds + self._pass_seconds:
+            if work.due - self._loop.time() > self._pace.alone:
                 return work
             self._metrics.pictures.labels("dropped").inc()
             self._finish(work, Overloaded("there was no time for it", retry_after=1))
@@ -345,7 +340,7 @@ class Embedder:
         self, work: Work, task: asyncio.Future[tuple[images.Picture, Look]], began: float
     ) -> None:
         self._decoding -= 1
-        self._decode_seconds += 0.05 * (self._loop.time() - began - self._decode_seconds)
+        self._pace.decoded(self._loop.time() - began)
         if task.cancelled():
             return
         error = task.exception()
@@ -394,8 +389,7 @@ class Embedder:
         else:
             for row, work in enumerate(batch):
                 self._keep(work, signals.take(np.array([row])))
-            spent = (time.perf_counter() - started) / len(batch)
-            self._pass_seconds += 0.1 * (spent - self._pass_seconds)
+            self._pace.passed(time.perf_counter() - started, len(batch))
         finally:
             self._passing -= 1
             self._in_passes -= len(batch)

@@ -204,7 +204,7 @@ def test_what_cannot_be_done_in_time_is_refused_and_small_requests_still_go(
 ) -> None:
     async def work() -> None:
         async with opened(small_model, decode_threads=1, at_once=1, deadline=2.0) as bench:
-            bench.embedder._decode_seconds = bench.embedder._pass_seconds = 0.02
+            bench.embedder._pace.decode = bench.embedder._pace.encode = 0.02
             bench.encoder.gate.clear()
             large = asyncio.create_task(bench.embedder.embed(products(*range(30))))
             await asyncio.sleep(0)
@@ -428,7 +428,7 @@ def test_a_thumbnail_is_made_beside_the_decoding_where_one_is_wanted(small_model
 def test_what_would_come_too_late_is_not_begun(small_model: Model) -> None:
     async def work() -> None:
         async with opened(small_model, decode_threads=1, at_once=1) as bench:
-            bench.embedder._decode_seconds = bench.embedder._pass_seconds = 0.02
+            bench.embedder._pace.decode = bench.embedder._pace.encode = 0.02
             bench.encoder.gate.clear()
             first = asyncio.create_task(bench.embedder.embed(products(*range(4))))
             await until(lambda: bench.embedder._passing == 1)
