@@ -27,6 +27,7 @@ from model.experts.panel import Panel
 from model.experts.release import experts_path, load_released
 from model.experts.sameness import Sameness
 from model.experts.words import RELEASED as READER
+from model.experts.words import SIZE as READER_SIZE
 from model.experts.words import Reads, load_reader, load_reader_card
 from model.questions import Known, Look, Question
 from model.weights import (
@@ -174,10 +175,11 @@ def _graph_encoder(card_path: Path, card: Card, tensors: Mapping[str, Tensor]) -
     )
 
 
-def _reader(with_graph: bool) -> Reads:
+def _reader(with_graph: bool, image_size: int) -> Reads:
     reader = load_reader()
     card = load_reader_card(READER)
-    if not (with_graph and card.graph):
+    # A graph has one size, the released encoder's; torch reads pictures of any.
+    if not (with_graph and card.graph and image_size == READER_SIZE):
         return reader
     from model.onnx_engine import OnnxReader, open_graph
 
@@ -192,7 +194,7 @@ def _experts(card_path: Path, card: Card, learner: Learner, with_graph: bool) ->
         return None
     found = load_released(path, card.sha256, load_reader_card(READER).sha256)
     return Experts(
-        reader=_reader(with_graph),
+        reader=_reader(with_graph, card.image_size),
         panel=Panel(found.statistics, found.words, learner).eval(),
         sameness=Sameness(),
         combination=found.combination,

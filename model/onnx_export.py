@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from model.encoder import MEAN, STD, Encoder, EncoderNet
 from model.errors import WeightsError
-from model.experts.words import GREY, Reader, load_reader, load_reader_card
+from model.experts.words import GREY, SIZE, Reader, load_reader, load_reader_card
 from model.onnx_engine import OnnxReader, open_graph
 from model.weights import load_card, load_weights, part, restore_encoder
 
@@ -144,8 +144,8 @@ def reader_graph(card_path: Path) -> Path:
         WeightsError: the reader cannot be loaded, or the graph answers otherwise.
     """
     reader, card = load_reader(card_path), load_reader_card(card_path)
-    data = export(ReaderGraph(reader), 224, ["signal", "says_none", "lettering", "place"])
-    pixels = torch.from_numpy(_pixels(224))
+    data = export(ReaderGraph(reader), SIZE, ["signal", "says_none", "lettering", "place"])
+    pixels = torch.from_numpy(_pixels(SIZE))
 
     def answers(path: Path, sha256: str) -> list[np.ndarray]:
         return _values(OnnxReader(open_graph(path, sha256, reader.state_dict())).read(pixels))

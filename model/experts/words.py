@@ -27,6 +27,8 @@ from model.errors import WeightsError
 
 RELEASED = Path(__file__).parents[1] / "released" / "standin-reader.json"
 SIGNAL = 64
+SIZE = 224
+"""Side of the pictures that its graph takes; the network takes any multiple of 16."""
 # ITU-R BT.601: what Pillow's conversion to grey uses, too.
 GREY = (0.299, 0.587, 0.114)
 
@@ -334,6 +336,7 @@ __all__ = [
     "GREY",
     "RELEASED",
     "SIGNAL",
+    "SIZE",
     "Reader",
     "ReaderCard",
     "Reading",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -114,6 +114,7 @@ def test_leave_one_out_is_the_head_of_the_others(name: str, n: int, seed: int) -
 
 
 @names
+@settings(max_examples=8)
 @given(n=st.integers(0, 12), seed=seeds)
 def test_studying_is_adapting_and_leaving_one_out(name: str, n: int, seed: int) -> None:
     learner = build(name)
