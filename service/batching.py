@@ -62,6 +62,7 @@ class Embedder:
         self._cache: OrderedDict[str, Embedded] = OrderedDict()
         self._pace = Pace(plan.at_once)
         self._in_passes = 0
+        self._calls = 0  # requests that wait
         self._alarm: asyncio.TimerHandle | None = None
         self._passes: set[asyncio.Task[None]] = set()
 
@@ -107,9 +108,13 @@ class Embedder:
                 asked.setdefault(picture.sha256, []).append(wish)
         done: dict[str, Embedded | Exception] = {}
         missing = list(named)
-        while missing:
-            todo = [named[name] for name in missing]
-            missing = await self._compute(todo, asked, done, thumbnails, due)
+        self._calls += 1
+        try:
+            while missing:
+                todo = [named[name] for name in missing]
+                missing = await self._compute(todo, asked, done, thumbnails, due)
+        finally:
+            self._calls -= 1
         return [
             given(done[picture.sha256]) if isinstance(picture, Named) else picture
             for picture in pictures
@@ -280,9 +285,10 @@ class Embedder:
         if waited:
             self._alarm = None
         ahead = (plan.encode_threads + 1) * plan.batch
+        full = self._fair_share() if self._calls == 1 else plan.batch
         while self._decoding + self._passing < plan.at_once:
             idle = self._passing < plan.encode_threads
-            if idle and len(self._ready) >= plan.batch and (batch := self._take()):
+            if idle and len(self._ready) >= full and (batch := self._take(full)):
                 self._begin_pass(batch)
             elif (
                 self._decoding < plan.decode_threads
@@ -290,10 +296,16 @@ class Embedder:
                 and (work := self._next()) is not None
             ):
                 self._begin_decoding(work)
-            elif idle and self._ready and self._may_start(waited) and (batch := self._take()):
+            elif idle and self._ready and self._may_start(waited) and (batch := self._take(full)):
                 self._begin_pass(batch)
             else:
                 return
+
+    def _fair_share(self) -> int:
+        """Pictures of a pass where one request has the machine to itself: an encoder's share, as
+        its answer waits for the slowest of them."""
+        pending = len(self._ready) + self._decoding + sum(map(len, self._lanes))
+        return max(1, min(self._plan.batch, -(-pending // self._plan.encode_threads)))
 
     def _may_start(self, waited: bool) -> bool:
         """Whether a batch that is not full may go; else it is woken when it has waited enough."""
@@ -364,14 +376,14 @@ class Embedder:
         self._passes.add(task)
         task.add_done_callback(self._passes.discard)
 
-    def _take(self) -> list[Work]:
+    def _take(self, most: int) -> list[Work]:
         """One encoder's share of what is ready and still waited for."""
         alive = [work for work in self._ready if not work.done.done()]
         free = min(
             self._plan.encode_threads - self._passing,
             self._plan.at_once - self._passing - self._decoding,
         )
-        share = min(self._plan.batch, -(-len(alive) // free))
+        share = min(most, -(-len(alive) // free))
         self._ready = deque(alive[share:])
         return alive[:share]
 

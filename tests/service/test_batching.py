@@ -235,6 +235,16 @@ def test_under_load_batches_fill_before_they_go(small_model: Model) -> None:
     run(work)
 
 
+def test_a_request_that_is_alone_is_shared_among_the_encoders(small_model: Model) -> None:
+    async def work() -> None:
+        async with opened(small_model, encode_threads=2, batch=8, at_once=2) as bench:
+            await bench.embedder.embed(products(*range(10)))
+            assert max(bench.encoder.passes) <= 5
+            assert sum(bench.encoder.passes) == 10
+
+    run(work)
+
+
 def test_a_small_request_is_not_kept_waiting_by_a_large_one(small_model: Model) -> None:
     async def work() -> None:
         async with opened(small_model, decode_threads=1, batch=2) as bench:
