@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_a_copied_category_is_scored_like_a_taught_one(tmp_path: Path) -> None:
     command = [
         sys.executable, str(ROOT / "scripts" / "bench_categories.py"), "--categories=24",

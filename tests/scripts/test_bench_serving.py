@@ -300,6 +300,7 @@ def test_what_a_server_has_started_ends_with_it(tmp_path: Path) -> None:
     assert server.memory_mib() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed (Debian: wrk)")
 def test_a_short_run_against_a_real_server_goes_on_where_it_was(tmp_path: Path) -> None:
     command = [
