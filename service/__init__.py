@@ -2,6 +2,9 @@
 
 import os
 
-# Read when NumPy is first imported. Its OpenBLAS keeps a thread for each core, which spin after
-# every small product: statistics and hash of one picture then cost half of the machine.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Read when NumPy and torch are first imported. Their threads, one for each core, spin after every
+# small product: statistics and hash of one picture then cost half of the machine. And what torch is
+# told later a new thread hears of only when torch first divides work: a product that comes before
+# is MKL's or oneDNN's, and takes all cores.
+for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")

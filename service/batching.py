@@ -29,7 +29,7 @@ from service.errors import Overloaded
 from service.metrics import Metrics
 from service.pace import Pace
 from service.pictures import Embedded, Examines, Named, Source, Wish, name, questions_of, thumbnail
-from service.work import Plan, Work, begin_encoding, call_this_thread, given, is_complete
+from service.work import Plan, Work, begin_computing, call_this_thread, given, is_complete
 
 THUMBNAIL = 256
 """Pixels, at most, of a thumbnail's longer side."""
@@ -53,7 +53,9 @@ class Embedder:
         self._decoders = ThreadPoolExecutor(
             plan.decode_threads, "decode", call_this_thread, ("decode",)
         )
-        self._encoding = ThreadPoolExecutor(plan.encode_threads, "encode", begin_encoding)
+        self._encoding = ThreadPoolExecutor(
+            plan.encode_threads, "encode", begin_computing, ("encode",)
+        )
         self._passing = 0
         self._lanes: deque[deque[Work]] = deque()
         self._works: dict[str, Work] = {}

@@ -24,6 +24,7 @@ from service.pictures import Embedded, Named, Wish
 from service.reading import TextReader
 from service.scoring import Item, judge
 from service.store import ActiveHead, Decision
+from service.work import begin_computing
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,7 @@ class Explainer:
         self._most = most
         self._reader = reader
         self._waiting = 0
-        # As the encoder's threads: see service/batching.py.
-        self._thread = ThreadPoolExecutor(1, "explain", torch.set_num_threads, (1,))
+        self._thread = ThreadPoolExecutor(1, "explain", begin_computing, ("explain",))
 
     def close(self) -> None:
         """Finish the one that is being explained, and no other."""

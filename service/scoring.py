@@ -16,12 +16,11 @@ import torch
 from model import Model, PictureError
 from model.experts import EXPERTS, ExpertName
 from model.experts.signals import Signals
-from model.questions import Question
 from model.teacher.candidates import answer
 from service.batching import Embedder
 from service.knowledge import Category
 from service.lookup import Lookup, other_weights
-from service.pictures import Embedded, Named, Source, Wish
+from service.pictures import Embedded, Named, Source, Wish, questions_of
 from service.reading import TextReader
 from service.store import (
     ActiveHead,
@@ -33,7 +32,7 @@ from service.store import (
     new_ids,
 )
 from service.store.together import Together
-from service.work import call_this_thread
+from service.work import begin_computing
 
 THRESHOLD = 0.5
 """Of a category that has set none: the likelier of the two."""
@@ -134,7 +133,7 @@ class Scorer:
         self._store = store
         self._embedder = embedder
         self._reader = reader
-        self._thread = ThreadPoolExecutor(1, "answer", call_this_thread, ("answer",))
+        self._thread = ThreadPoolExecutor(1, "answer", begin_computing, ("answer",))
         self._answers = Together(self._thread.submit, self._compute)
 
     def close(self) -> None:
@@ -213,19 +212,16 @@ class Scorer:
     ) -> list[tuple[list[Score], list[ScoreRow]]]:
         """Of each request its scores, and what the store keeps of them."""
         asked = [one for request in requests for one in request]
-        numbers: dict[int, int] = {}
-        categories: list[Category] = []
-        questions = []
-        for row, one in enumerate(asked):
-            number = numbers.setdefault(id(one.category), len(categories))
-            if number == len(categories):
-                categories.append(one.category)
-            questions.append(Question(row, number, one.shared))
+        known, questions = questions_of(
+            [(row, Wish(one.category.known, one.shared)) for row, one in enumerate(asked)]
+        )
+        # Each once, in the order of their first questions, as `known` is.
+        categories = list({id(one.category.known): one.category for one in asked}.values())
         with torch.inference_mode():
             answers = answer(
                 self._model.ensemble,
                 Signals.concatenated([one.picture.signals for one in asked]),
-                [category.known for category in categories],
+                known,
                 [category.lessons for category in categories],
                 [category.online for category in categories],
                 questions,

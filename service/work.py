@@ -61,10 +61,10 @@ def call_this_thread(name: str) -> None:
         Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(name)
 
 
-def begin_encoding() -> None:
-    call_this_thread("encode")
-    # The process has said so, but a thread hears of it only when torch first divides work among
-    # threads: a product or convolution that comes before is MKL's or oneDNN's, and takes all cores.
+def begin_computing(name: str) -> None:
+    """A thread of this name that meets torch: one thread inside it (see ``service/__init__.py``),
+    whatever the process was told."""
+    call_this_thread(name)
     torch.set_num_threads(1)
 
 
