@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
@@ -22,7 +21,7 @@ from torch import Tensor, nn
 
 from model.encoder import MEAN, STD, Encoder, EncoderNet
 from model.errors import WeightsError
-from model.experts.words import GREY, SIZE, Reader, load_reader, load_reader_card
+from model.experts.words import GREY, SIZE, Reader, load_reader, load_reader_card, write_reader_card
 from model.onnx_engine import OnnxReader, open_graph
 from model.weights import load_card, load_weights, part, restore_encoder
 
@@ -153,9 +152,7 @@ def reader_graph(card_path: Path) -> Path:
     name = f"{card.name}.onnx"
     sha256 = _checked(data, name, answers, _values(reader.read(pixels)))
     card_path.with_name(name).write_bytes(data)
-    written = dataclasses.asdict(card) | {"graph": name, "graph_sha256": sha256}
-    text = json.dumps(written, indent=2, ensure_ascii=False) + "\n"
-    card_path.write_text(text, encoding="utf-8")
+    write_reader_card(card_path, dataclasses.replace(card, graph=name, graph_sha256=sha256))
     return card_path.with_name(name)
 
 

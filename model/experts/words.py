@@ -278,8 +278,13 @@ def save_reader(path: Path, reader: Reader, about: Mapping[str, Any]) -> ReaderC
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.with_name(card.weights).write_bytes(data)
-    path.write_text(json.dumps(asdict(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_reader_card(path, card)
     return card
+
+
+def write_reader_card(path: Path, card: ReaderCard) -> None:
+    """The card as it lies beside the weights."""
+    path.write_text(json.dumps(asdict(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def load_reader_card(path: Path) -> ReaderCard:
@@ -347,4 +352,5 @@ __all__ = [
     "load_reader_card",
     "save_reader",
     "to_grey",
+    "write_reader_card",
 ]

@@ -154,12 +154,9 @@ def write(path: Path, result: Figures, plot: str) -> None:
     Raises:
         MetricError: the file is there, but lacks the markers.
     """
-    from model.reports.document import insert
+    from model.reports.document import place
 
-    start = f"# Policy\n\n{BEGIN}\n\n{END}\n"
-    document = path.read_text(encoding="utf-8") if path.exists() else start
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(insert(document, fragment(result, plot), BEGIN, END), encoding="utf-8")
+    place(path, "Policy", fragment(result, plot), BEGIN, END)
 
 
 def draw(result: Figures, path: Path) -> None:

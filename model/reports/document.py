@@ -27,6 +27,18 @@ def insert(document: str, fragment: str, begin: str = BEGIN, end: str = END) -> 
     return f"{head}{begin}\n\n{fragment.strip()}\n\n{end}{tail}"
 
 
+def place(path: Path, title: str, fragment: str, begin: str, end: str) -> None:
+    """Insert into a file, or begin it with a title.
+
+    Raises:
+        MetricError: the file is there, but lacks the markers.
+    """
+    start = f"# {title}\n\n{begin}\n\n{end}\n"
+    document = path.read_text(encoding="utf-8") if path.exists() else start
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(insert(document, fragment, begin, end), encoding="utf-8")
+
+
 def fragment(result: Figures, plots: dict[str, str]) -> str:
     """The whole accuracy part.
 

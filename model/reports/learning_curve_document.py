@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from model.reports import tables
-from model.reports.document import insert
+from model.reports.document import place
 from model.reports.figures import Figures
 from model.reports.learning_curve import BARS, Axis
 
@@ -31,10 +31,7 @@ def write(path: Path, result: Figures, plots: Mapping[str, str]) -> None:
     Raises:
         MetricError: the file is there, but lacks the markers.
     """
-    start = f"# Learning curves\n\n{BEGIN}\n\n{END}\n"
-    document = path.read_text(encoding="utf-8") if path.exists() else start
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(insert(document, fragment(result, plots), BEGIN, END), encoding="utf-8")
+    place(path, "Learning curves", fragment(result, plots), BEGIN, END)
 
 
 def fragment(result: Figures, plots: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model.reports import tables
-from model.reports.document import insert
+from model.reports.document import place
 from model.reports.figures import Figures
 from model.reports.transduction import MIXES
 
@@ -28,10 +28,7 @@ def write(path: Path, result: Figures) -> None:
     Raises:
         MetricError: the file is there, but lacks the markers.
     """
-    start = f"# Transduction over the waiting batch\n\n{BEGIN}\n\n{END}\n"
-    document = path.read_text(encoding="utf-8") if path.exists() else start
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(insert(document, fragment(result), BEGIN, END), encoding="utf-8")
+    place(path, "Transduction over the waiting batch", fragment(result), BEGIN, END)
 
 
 def fragment(result: Figures) -> str:

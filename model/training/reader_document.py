@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from model.reports import svg
-from model.reports.document import insert
+from model.reports.document import place
 from model.reports.tables import table
 
 BEGIN = "<!-- reader: written by scripts/train_reader.py -->"
@@ -29,12 +29,10 @@ def write(path: Path, result: Mapping[str, Any]) -> None:
     Raises:
         MetricError: the file is there, but lacks the markers.
     """
-    start = f"# The reader of words\n\n{BEGIN}\n\n{END}\n"
-    document = path.read_text(encoding="utf-8") if path.exists() else start
     path.parent.mkdir(parents=True, exist_ok=True)
     (path.parent / "images").mkdir(exist_ok=True)
     plot(path.parent / "images" / "reader-groups.svg", result)
-    path.write_text(insert(document, fragment(result), BEGIN, END), encoding="utf-8")
+    place(path, "The reader of words", fragment(result), BEGIN, END)
 
 
 def fragment(result: Mapping[str, Any]) -> str:

@@ -44,19 +44,24 @@ def _post(path: str, content_type: str, content: bytes) -> bytes:
     return head.encode() + content
 
 
+def form(path: str, parts: Sequence[tuple[str, bytes]]) -> bytes:
+    """One request: a JPEG for each field's name."""
+    chunks = []
+    for index, (field, jpeg) in enumerate(parts):
+        head = (
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"; '
+            f'filename="{index}.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+        )
+        chunks += [head.encode(), jpeg, b"\r\n"]
+    content = b"".join([*chunks, f"--{BOUNDARY}--\r\n".encode()])
+    return _post(path, f"multipart/form-data; boundary={BOUNDARY}", content)
+
+
 def multipart(path: str, field: str) -> Writer:
     """All pictures of a request in one field."""
 
     def write(jpegs: Sequence[bytes]) -> bytes:
-        chunks = []
-        for index, jpeg in enumerate(jpegs):
-            head = (
-                f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"; '
-                f'filename="{index}.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
-            )
-            chunks += [head.encode(), marked(jpeg), b"\r\n"]
-        content = b"".join([*chunks, f"--{BOUNDARY}--\r\n".encode()])
-        return _post(path, f"multipart/form-data; boundary={BOUNDARY}", content)
+        return form(path, [(field, marked(jpeg)) for jpeg in jpegs])
 
     return write
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .bodies import BOUNDARY, Writer, json_image, json_items, multipart, raw
+from .bodies import Writer, form, json_image, json_items, multipart, raw
 from .processes import Server, ServerError, exchange, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -201,19 +201,7 @@ class Starter:
 
 
 def _add_examples(port: int, category: str, examples: Sequence[tuple[str, bytes]]) -> None:
-    chunks = []
-    for index, (label, jpeg) in enumerate(examples):
-        head = (
-            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{label}"; '
-            f'filename="{index}.jpg"\r\n\r\n'
-        )
-        chunks += [head.encode(), jpeg, b"\r\n"]
-    content = b"".join([*chunks, f"--{BOUNDARY}--\r\n".encode()])
-    request = (
-        f"POST /v1/categories/{category}/examples HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-        f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n"
-        f"Content-Length: {len(content)}\r\n\r\n"
-    ).encode() + content
+    request = form(f"/v1/categories/{category}/examples", examples)
     answer = exchange(port, request)
     if answer.split(b" ", 2)[1] not in {b"200", b"201"}:
         raise ServerError(f"adapting {category} was answered {answer[:500]!r}")

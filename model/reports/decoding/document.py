@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from model.reports import tables
-from model.reports.document import insert
+from model.reports.document import place
 from model.reports.figures import Figures
 
 BEGIN = "<!-- decoding: written by scripts/bench_decoding.py -->"
@@ -23,10 +23,7 @@ def write(path: Path, result: Figures, plots: dict[str, str]) -> None:
     Raises:
         MetricError: the file is there, but lacks the markers.
     """
-    start = f"# Ways to decode\n\n{BEGIN}\n\n{END}\n"
-    document = path.read_text(encoding="utf-8") if path.exists() else start
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(insert(document, fragment(result, plots), BEGIN, END), encoding="utf-8")
+    place(path, "Ways to decode", fragment(result, plots), BEGIN, END)
 
 
 def fragment(result: Figures, plots: dict[str, str]) -> str:

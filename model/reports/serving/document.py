@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from model.reports import tables
-from model.reports.document import insert
+from model.reports.document import place
 from model.reports.figures import Figures
 
 BEGIN = "<!-- serving: written by scripts/bench_serving.py -->"
@@ -34,10 +34,7 @@ def write(path: Path, result: Figures, plots: Mapping[str, str]) -> None:
     Raises:
         MetricError: the file is there, but lacks the markers.
     """
-    start = f"# Serving\n\n{BEGIN}\n\n{END}\n"
-    document = path.read_text(encoding="utf-8") if path.exists() else start
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(insert(document, fragment(result, plots), BEGIN, END), encoding="utf-8")
+    place(path, "Serving", fragment(result, plots), BEGIN, END)
 
 
 def fragment(result: Figures, plots: Mapping[str, str]) -> str:
