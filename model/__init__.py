@@ -8,8 +8,9 @@ Imports no web framework, opens no socket, knows no tenant::
     m.adapt({"placeholder": [...], "real": [...]}).score(pictures)
 """
 
-import model.torchvision_ops  # noqa: F401  before anything that imports timm
-from model.card import Card
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from model.errors import (
     DeviceError,
     PictureError,
@@ -19,7 +20,10 @@ from model.errors import (
     UnreadablePicture,
     WeightsError,
 )
-from model.facade import Adapted, Model, load
+
+if TYPE_CHECKING:
+    from model.card import Card
+    from model.facade import Adapted, Model, load
 
 __all__ = [
     "Adapted",
@@ -34,3 +38,19 @@ __all__ = [
     "WeightsError",
     "load",
 ]
+
+# Imported when they are first asked for: torch takes a second, and what only decodes pictures
+# (``model.images``, ``model.look``) does without.
+_LATER = {
+    "Adapted": "model.facade",
+    "Card": "model.card",
+    "Model": "model.facade",
+    "load": "model.facade",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_LATER[name]), name)
+    return found

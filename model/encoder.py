@@ -39,7 +39,8 @@ class EncoderNet(nn.Module):
         super().__init__()
         # Here and not at the top: timm takes seconds to import, and reading a picture or a
         # model card needs none of it.
-        import timm
+        import model.torchvision_ops  # noqa: F401  before timm
+        import timm  # isort: skip
 
         self.name = backbone
         self.backbone: nn.Module = timm.create_model(backbone, pretrained=False, num_classes=0)
@@ -177,6 +178,7 @@ class Encoder:
         self.dim = net.dim
         self.device = device or torch.device("cpu")
         self.precision = "fp16" if self.device.type == "cuda" else "fp32"
+        self.at_once = _BATCH[self.device.type]
         self.engine = "torch"
         self._net: EncoderNet = net.eval().requires_grad_(False)
         cast(Any, self._net).to(self.device, memory_format=torch.channels_last)
@@ -208,7 +210,7 @@ class Encoder:
                 f"the encoder takes uint8 pixels of shape {expected}, got {array.dtype} of shape "
                 f"{array.shape}"
             )
-        size = _BATCH[self.device.type]
+        size = self.at_once
         rows = [self._batch(array[at : at + size]) for at in range(0, len(array), size)]
         return np.concatenate(rows)
 

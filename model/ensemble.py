@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -18,21 +19,20 @@ from torch import Tensor
 
 from model.encoder import Encoder
 from model.experts import EXPERTS
-from model.experts.area import own_area, see
 from model.experts.category import CategoryState
-from model.experts.hashing import hash_of
 from model.experts.panel import Panel
 from model.experts.sameness import Sameness
 from model.experts.signals import Signals
-from model.experts.statistics import STATISTICS, statistics_of
+from model.experts.statistics import STATISTICS
 from model.experts.words import SIGNAL, Reads
 from model.learners.base import Learner
-from model.metalearner.combination import Combination
+from model.look import Look, look_at, unseen
+from model.metalearner.combination import Combination, Weighing
 from model.metalearner.conformal import bucket_of
 from model.metalearner.context import CONTEXT, record
 from model.policy.mdp import context_bucket
 from model.policy.policy import Policy, follow
-from model.questions import Heard, Known, Look, Question, Route
+from model.questions import Heard, Known, Question, Route
 
 _STATISTICS, _SAME, _WORDS, _VISUAL = range(len(EXPERTS))
 _LOOKED = (_STATISTICS, _SAME)
@@ -70,6 +70,9 @@ class Ensemble:
         self.learner = learner
         self.experts = experts
         self.widths = (len(STATISTICS), SIGNAL, learner.embedding_dim)
+        self._known: WeakKeyDictionary[CategoryState, tuple[Weighing, np.int8]] = (
+            WeakKeyDictionary()
+        )
         self.base = self.adapt(self.nothing, np.zeros(0, np.bool_))
 
     @property
@@ -89,6 +92,11 @@ class Ensemble:
         return self.encoder.image_size
 
     @property
+    def looks(self) -> bool:
+        """Whether there are experts that look at a picture beside its decoding."""
+        return self.experts is not None
+
+    @property
     def nothing(self) -> Signals:
         """Signals of no pictures."""
         return Signals.empty(0, self.widths)
@@ -96,16 +104,8 @@ class Ensemble:
     # -- looking
 
     def look(self, pixels: NDArray[np.uint8], width: int, height: int) -> Look:
-        """What costs nothing beside decoding; runs in a decoder's thread.
-
-        Args:
-            pixels: shape (size, size, 3), letterboxed.
-            width, height: of the original.
-        """
-        if self.experts is None:
-            return Look(pixels, np.zeros(len(STATISTICS), np.float32), np.uint64(0))
-        seen = see(own_area(pixels, width, height))
-        return Look(pixels, statistics_of(seen, width, height), hash_of(seen))
+        """What costs nothing beside decoding; see :func:`model.look.look_at`."""
+        return look_at(pixels, width, height) if self.looks else unseen(pixels)
 
     def examine(
         self,
@@ -165,9 +165,9 @@ class Ensemble:
 
     def enough(
         self, signals: Signals, categories: Sequence[Known], questions: Sequence[Question]
-    ) -> bool:
-        """Whether the questions can be answered from these signals."""
-        return not (self.route(signals, categories, questions).wants >= 0).any()
+    ) -> NDArray[np.bool_]:
+        """Shape (q,): whether each question can be answered from these signals."""
+        return self.route(signals, categories, questions).wants < 0
 
     # -- learning
 
@@ -213,10 +213,10 @@ class Ensemble:
         """Probability (k,) of ``chosen`` questions of a route had their categories learned
         otherwise: by the same experts, without asking any further."""
         heard = route.heard.take(chosen)
-        logits, answered, context = self._everyone(heard, states)
+        logits, answered = self._everyone(heard, states)
         nothing = np.full(len(chosen), -1, np.int8)
         asked = route.asked[chosen]
-        return self._combined(heard, logits, answered, context, asked, nothing).probability
+        return self._combined(heard, states, logits, answered, asked, nothing).probability
 
     def _hear(
         self, signals: Signals, categories: Sequence[Known], questions: Sequence[Question]
@@ -242,7 +242,7 @@ class Ensemble:
         return Heard(rows, of, self.experts.panel.sees(signals), same, spoke)
 
     def _route(self, heard: Heard, states: Sequence[CategoryState]) -> Route:
-        logits, answered, context = self._everyone(heard, states)
+        logits, answered = self._everyone(heard, states)
         there = np.ones((len(heard.rows), len(EXPERTS)), np.bool_)
         for name, (_, seen) in heard.seen.items():
             there[:, EXPERTS.index(name)] = seen.numpy()[heard.rows]
@@ -257,31 +257,41 @@ class Ensemble:
             wants[~there[:, _WORDS]] = _WORDS
         else:
             asked[:, _LOOKED] = True
-            counts = np.array([[s.placeholder, s.real] for s in states]).reshape(-1, 2)[heard.of]
-            bucket = context_bucket(counts, record(context.numpy()))
-            combination = self.experts.combination
+            weighing, bucket = self._told(states)
+            said, spoke = logits.numpy(), answered.numpy()
 
             def so_far(rows: NDArray[np.int64]) -> NDArray[np.float64]:
-                spoke = answered[rows] & torch.from_numpy(asked[rows])
-                with torch.no_grad():
-                    said: Tensor = combination(logits[rows], spoke, context[rows])
-                return said.double().numpy()
+                heard_of = weighing.combined(heard.of[rows], said[rows], (spoke & asked)[rows])
+                return heard_of.astype(np.float64)
 
-            wants = follow(self.experts.policy, so_far, asked, bucket, there)
-        return self._combined(heard, logits, answered, context, torch.from_numpy(asked), wants)
+            wants = follow(self.experts.policy, so_far, asked, bucket[heard.of], there)
+        return self._combined(heard, states, logits, answered, torch.from_numpy(asked), wants)
 
-    def _everyone(
-        self, heard: Heard, states: Sequence[CategoryState]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits (q, e), whether answered (q, e), and contexts (q, c), under these states."""
+    def _told(self, states: Sequence[CategoryState]) -> tuple[Weighing, NDArray[np.int8]]:
+        """Of each category how it weighs its experts, and its bucket for the policy: made once."""
+        assert self.experts is not None  # alone, the visual head is not weighed
+        each = []
+        for state in states:
+            told = self._known.get(state)
+            if told is None:
+                counts = np.array([[state.placeholder, state.real]])
+                bucket = context_bucket(counts, record(state.context[None]))[0]
+                told = self.experts.combination.weighing(state.context), bucket
+                self._known[state] = told
+            each.append(told)
+        weighing = Weighing(
+            np.stack([one.weights for one, _ in each]), np.stack([one.offsets for one, _ in each])
+        )
+        return weighing, np.array([bucket for _, bucket in each], np.int8)
+
+    def _everyone(self, heard: Heard, states: Sequence[CategoryState]) -> tuple[Tensor, Tensor]:
+        """Logits (q, e), and whether answered (q, e), under these states."""
         q = len(heard.rows)
-        known = np.array([states[i].context for i in heard.of.tolist()], dtype=np.float32)
-        context = torch.from_numpy(known.reshape(q, len(CONTEXT)))
         if self.experts is not None:
             panel = self.experts.panel
             logits, answered = panel.logits(states, heard.of, heard.seen, heard.rows)
             logits[:, _SAME], answered[:, _SAME] = heard.same, heard.same_answered
-            return logits, answered, context
+            return logits, answered
         logits = torch.zeros(q, len(EXPERTS))
         answered = torch.zeros(q, len(EXPERTS), dtype=torch.bool)
         answered[:, _VISUAL] = True
@@ -289,23 +299,23 @@ class Ensemble:
             heads = torch.stack([state.heads["visual"] for state in states])
             rows = heard.seen["visual"][0][heard.rows]
             logits[:, _VISUAL] = torch.logit(self.learner.score_many(heads[heard.of], rows))
-        return logits, answered, context
+        return logits, answered
 
     def _combined(
         self,
         heard: Heard,
+        states: Sequence[CategoryState],
         logits: Tensor,
         answered: Tensor,
-        context: Tensor,
         asked: Tensor,
         wants: NDArray[np.int8],
     ) -> Route:
         spoke = answered & asked
         if self.experts is None:
             return Route(heard, logits, spoke, asked, logits[:, _VISUAL], spoke.float(), wants)
-        with torch.no_grad():
-            combined = self.experts.combination(logits, spoke, context)
-            weights, _ = self.experts.combination.weights(spoke, context)
+        weighing, _ = self._told(states)
+        combined = torch.from_numpy(weighing.combined(heard.of, logits.numpy(), spoke.numpy()))
+        weights = torch.from_numpy(weighing.of(heard.of, spoke.numpy())[0])
         return Route(heard, logits, spoke, asked, combined, weights, wants)
 
     def unsure_below(self, placeholder: int, real: int) -> float:

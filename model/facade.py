@@ -29,7 +29,8 @@ from model.experts.sameness import Sameness
 from model.experts.words import RELEASED as READER
 from model.experts.words import SIZE as READER_SIZE
 from model.experts.words import Reads, load_reader, load_reader_card
-from model.questions import Known, Look, Question
+from model.look import Look
+from model.questions import Known, Question
 from model.weights import (
     Card,
     find_card,

@@ -38,7 +38,8 @@ def imagenet_backbone(name: str = BACKBONE) -> nn.Module:
         raise WeightsError(
             f"ImageNet weights are at hand for {', '.join(SHA256)} only, not for {name}"
         )
-    import timm
+    import model.torchvision_ops  # noqa: F401  before timm
+    import timm  # isort: skip
 
     network = cast(nn.Module, timm.create_model(name, pretrained=False))
     network.load_state_dict(match_in_order(_original(name), network.state_dict()))

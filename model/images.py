@@ -10,7 +10,6 @@ Everything here may be called from several threads at once: no setting of Pillow
 
 from __future__ import annotations
 
-import hashlib
 import io
 from dataclasses import dataclass
 
@@ -87,7 +86,6 @@ class Picture:
         width: of the original, in pixels, once upright.
         height: likewise.
         format: one of :data:`FORMATS`.
-        sha256: of the bytes it came from, in hexadecimal.
         thumbnail: a small WebP for people, where one was asked for.
     """
 
@@ -95,7 +93,6 @@ class Picture:
     width: int
     height: int
     format: str
-    sha256: str
     thumbnail: bytes | None = None
 
 
@@ -120,7 +117,6 @@ def decode(
         width,
         height,
         name,
-        hashlib.sha256(data).hexdigest(),
         _small(image, width, height, thumbnail) if thumbnail else None,
     )
 

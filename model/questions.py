@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,21 +12,6 @@ from torch import Tensor
 from model.experts.category import CategoryState
 from model.experts.signals import Signals
 from model.learners.base import to_probability
-
-
-@dataclass(frozen=True, eq=False)
-class Look:
-    """A decoded picture, and what the experts that cost nothing saw in it.
-
-    Attributes:
-        pixels: shape (size, size, 3), uint8, letterboxed.
-        statistics: shape (s,), float32.
-        hash: the perceptual hash.
-    """
-
-    pixels: NDArray[np.uint8] = field(repr=False)
-    statistics: NDArray[np.float32] = field(repr=False)
-    hash: np.uint64
 
 
 @dataclass(frozen=True, eq=False)

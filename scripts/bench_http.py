@@ -1,8 +1,8 @@
 """Pictures a second over HTTP, and where the time goes.
 
 Starts a server of its own, sends it JPEG files by multipart from several clients, and prints a row
-for docs/benchmarks.md. CPU seconds are read for each of the server's threads, which name
-themselves: decoding, encoding, and everything else (HTTP, hashing, the store).
+for docs/benchmarks.md. CPU seconds are read for each of the server's threads and processes, which
+name themselves: decoding, encoding, and everything else (HTTP, hashing, the store).
 """
 
 from __future__ import annotations
@@ -105,21 +105,36 @@ class Server:
                 return 0, b""
 
     def cpu(self) -> Counter[str]:
-        """CPU seconds so far by what the thread calls itself: decode, encode, rest."""
+        """CPU seconds so far by what thread or process calls itself: decode, encode, rest."""
         spent: Counter[str] = Counter()
-        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
-            with contextlib.suppress(OSError):  # a thread that has just ended
-                name = (task / "comm").read_text().strip()
-                fields = (task / "stat").read_text().rpartition(") ")[2].split()
-                seconds = (int(fields[11]) + int(fields[12])) / TICKS
-                spent[name if name in ("decode", "encode") else "rest"] += seconds
+        for pid in self._processes(self.process.pid):
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                with contextlib.suppress(OSError):  # one that has just ended
+                    name = (task / "comm").read_text().strip()
+                    fields = (task / "stat").read_text().rpartition(") ")[2].split()
+                    seconds = (int(fields[11]) + int(fields[12])) / TICKS
+                    spent[name if name in ("decode", "encode") else "rest"] += seconds
         return spent
 
     def peak_rss_mib(self) -> float:
-        """The most memory it ever held."""
+        """The most memory it ever held, and what those that decode hold now beside what they
+        share."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         found = re.search(r"VmHWM:\s+(\d+) kB", status)
-        return int(found[1]) / 1024 if found else float("nan")
+        total = int(found[1]) if found else float("nan")
+        for pid in self._processes(self.process.pid)[1:]:
+            shares = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            total += sum(int(each) for each in re.findall(r"^Pss:\s+(\d+) kB", shares, re.M))
+        return total / 1024
+
+    def _processes(self, pid: int) -> list[int]:
+        """A process and those that it has started, and they."""
+        found = [pid]
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                for child in (task / "children").read_text().split():
+                    found += self._processes(int(child))
+        return found
 
     def stop(self) -> None:
         """End it, as an operator would."""

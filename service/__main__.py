@@ -77,7 +77,7 @@ def serve(chosen: Settings) -> int:
     print(f"standin: listening on http://{shown}:{port}")
     print(
         f"standin: device {device}, {plan.encode_threads} encoder threads, "
-        f"{plan.decode_threads} decoder threads"
+        f"{plan.decode_threads} decoder {chosen.decode_in}"
     )
     print(f"standin: store {_without_password(chosen.store_url)}")
     if chosen.is_loopback:

@@ -12,6 +12,7 @@ any of them needs it; and a picture whose requests have all gone is not computed
 from __future__ import annotations
 
 import asyncio
+import io
 import math
 import time
 from collections import OrderedDict, deque
@@ -20,16 +21,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
+from PIL import Image
 
 from model import images
 from model.errors import PictureError
 from model.experts.signals import Signals
-from model.questions import Look
+from model.look import Look
+from service.decoding.decoders import Decoders
+from service.decoding.frames import Decoded
 from service.errors import Overloaded
 from service.metrics import Metrics
 from service.pace import Pace
 from service.pictures import Embedded, Examines, Named, Source, Wish, name, questions_of, thumbnail
-from service.work import Plan, Work, begin_computing, call_this_thread, given, is_complete
+from service.threads import call_this_thread
+from service.work import Plan, Work, begin_computing, given, is_complete
 
 THUMBNAIL = 256
 """Pixels, at most, of a thumbnail's longer side."""
@@ -43,16 +48,20 @@ class Embedder:
     """Computes embeddings for requests. Build it on the event loop that uses it."""
 
     def __init__(
-        self, experts: Examines, plan: Plan, limits: images.Limits, metrics: Metrics
+        self,
+        experts: Examines,
+        plan: Plan,
+        limits: images.Limits,
+        metrics: Metrics,
+        decoders: Decoders,
     ) -> None:
         self._experts = experts
         self._plan = plan
         self._limits = limits
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
-        self._decoders = ThreadPoolExecutor(
-            plan.decode_threads, "decode", call_this_thread, ("decode",)
-        )
+        self._decoders = decoders
+        self._aside = ThreadPoolExecutor(plan.decode_threads, "aside", call_this_thread, ("aside",))
         self._encoding = ThreadPoolExecutor(
             plan.encode_threads, "encode", begin_computing, ("encode",)
         )
@@ -69,18 +78,24 @@ class Embedder:
         self._passes: set[asyncio.Task[None]] = set()
 
     async def warm_up(self) -> None:
-        """One pass over an empty picture."""
+        """A plain picture for every decoder, and a pass over it."""
         size = self._experts.image_size
-        pixels = np.full((size, size, 3), 128, np.uint8)
-        look = self._experts.look(pixels, size, size)
-        await self._loop.run_in_executor(self._encoding, self._experts.examine, [look])
+        plain = io.BytesIO()
+        Image.new("L", (1, 1), images.GREY).save(plain, "PNG")
+        first, *_ = await asyncio.gather(
+            *(
+                self._decoders.decode(plain.getvalue(), size, 0, self._experts.looks)
+                for _ in range(self._plan.decode_threads)
+            )
+        )
+        await self._loop.run_in_executor(self._encoding, self._experts.examine, [first.look])
 
     async def name(self, sources: Sequence[Source]) -> list[Named | PictureError]:
         """Bytes and names of pictures, in order. Much hashing runs beside the event loop."""
         if sum(len(each) for each in sources if isinstance(each, bytes | str)) <= _AT_ONCE:
             return [name(source) for source in sources]
         return await self._loop.run_in_executor(
-            self._decoders, lambda: [name(source) for source in sources]
+            self._aside, lambda: [name(source) for source in sources]
         )
 
     async def embed(
@@ -190,20 +205,27 @@ class Embedder:
     ) -> dict[str, Embedded]:
         """Those of which all is known that is wished to be known. What was looked at in part is
         judged beside the event loop: the policy has to be asked."""
-        served = {name: one for name, one in known.items() if is_complete(one.signals)}
-        partly = [n for n in known if n not in served and None not in asked[n]]
+        unsure = {
+            name: wishes
+            for name, one in known.items()
+            if not is_complete(one.signals)
+            and (wishes := [wish for wish in asked[name] if not one.serves(wish)])
+        }
+        partly = [name for name, wishes in unsure.items() if None not in wishes]
         if partly:
-
-            def judge() -> list[bool]:
-                return [self._enough(known[name], asked[name]) for name in partly]
-
-            verdicts = await self._loop.run_in_executor(self._decoders, judge)
-            served.update((n, known[n]) for n, ok in zip(partly, verdicts, strict=True) if ok)
-        return served
-
-    def _enough(self, known: Embedded, wishes: Sequence[Wish | None]) -> bool:
-        categories, questions = questions_of([(0, wish) for wish in wishes if wish is not None])
-        return self._experts.enough(known.signals, categories, questions)
+            told = [(row, wish) for row, n in enumerate(partly) for wish in unsure[n] if wish]
+            signals = Signals.concatenated([known[name].signals for name in partly])
+            verdicts = await self._loop.run_in_executor(
+                self._aside, self._experts.enough, signals, *questions_of(told)
+            )
+            for (row, wish), enough in zip(told, verdicts.tolist(), strict=True):
+                if enough:
+                    known[partly[row]].will_serve(wish)
+        return {
+            name: one
+            for name, one in known.items()
+            if name not in unsure or all(map(one.serves, unsure[name]))
+        }
 
     async def thumbnails(
         self, pictures: Sequence[Named | PictureError]
@@ -211,7 +233,7 @@ class Embedder:
         """Small WebP pictures for people, made among the decoders, in order: of pictures that were
         known already, and so were not decoded."""
         tasks = [
-            self._loop.run_in_executor(self._decoders, thumbnail, picture, self._limits)
+            self._loop.run_in_executor(self._aside, thumbnail, picture, self._limits)
             for picture in pictures
         ]
         try:
@@ -231,7 +253,7 @@ class Embedder:
             self._finish(work, Overloaded("the service is stopping", retry_after=5))
         if self._passes:
             await asyncio.wait(self._passes)
-        self._decoders.shutdown(wait=True, cancel_futures=True)
+        self._aside.shutdown(wait=True, cancel_futures=True)
         self._encoding.shutdown(wait=True, cancel_futures=True)
 
     # -- taking and letting go
@@ -321,11 +343,13 @@ class Embedder:
 
     def _begin_decoding(self, work: Work) -> None:
         self._decoding += 1
-        began = self._loop.time()
-        task = self._loop.run_in_executor(
-            self._decoders, self._decode, work.named.data, THUMBNAIL if work.shown else 0
+        task = self._decoders.decode(
+            work.named.data,
+            self._experts.image_size,
+            THUMBNAIL if work.shown else 0,
+            self._experts.looks,
         )
-        task.add_done_callback(lambda task: self._decoded(work, task, began))
+        task.add_done_callback(lambda task: self._decoded(work, task))
 
     def _next(self) -> Work | None:
         """One picture of the request whose turn it is."""
@@ -343,23 +367,17 @@ class Embedder:
             self._finish(work, Overloaded("there was no time for it", retry_after=1))
         return None
 
-    def _decode(self, data: bytes, thumbnail: int) -> tuple[images.Picture, Look]:
-        size = self._experts.image_size
-        with self._metrics.decode_seconds.time():
-            picture = images.decode(data, size, self._limits, thumbnail=thumbnail)
-        with self._metrics.look_seconds.time():
-            return picture, self._experts.look(picture.pixels, picture.width, picture.height)
-
-    def _decoded(
-        self, work: Work, task: asyncio.Future[tuple[images.Picture, Look]], began: float
-    ) -> None:
+    def _decoded(self, work: Work, task: asyncio.Future[Decoded]) -> None:
         self._decoding -= 1
-        self._pace.decoded(self._loop.time() - began)
         if task.cancelled():
             return
         error = task.exception()
         if error is None:
-            work.picture, work.look = task.result()
+            found = task.result()
+            self._metrics.decode_seconds.observe(found.decoding)
+            self._metrics.look_seconds.observe(found.looking)
+            self._pace.decoded(found.decoding + found.looking)
+            work.picture, work.look = found.picture, found.look
             self._ready.append(work)
         else:
             self._metrics.pictures.labels("unreadable").inc()
@@ -402,7 +420,7 @@ class Embedder:
                 self._finish(work, error)
         else:
             for row, work in enumerate(batch):
-                self._keep(work, signals.take(np.array([row])))
+                self._keep(work, signals.take(np.array([row])), wishes[row])
             self._pace.passed(time.perf_counter() - started, len(batch))
         finally:
             self._passing -= 1
@@ -415,21 +433,27 @@ class Embedder:
         with self._metrics.encode_seconds.time():
             whole = [row for row, mine in enumerate(wishes) if None in mine]
             some = [row for row, mine in enumerate(wishes) if None not in mine]
-            parts = [self._experts.examine([looks[row] for row in whole])]
-            categories, questions = questions_of(
-                [(i, wish) for i, row in enumerate(some) for wish in wishes[row] if wish]
-            )
-            parts.append(self._experts.examine([looks[row] for row in some], categories, questions))
+            parts = []
+            if whole:
+                parts.append(self._experts.examine([looks[row] for row in whole]))
+            if some:
+                asked = questions_of(
+                    [(i, wish) for i, row in enumerate(some) for wish in wishes[row] if wish]
+                )
+                parts.append(self._experts.examine([looks[row] for row in some], *asked))
         found = Signals.concatenated(parts)
         self._metrics.experts.labels("words").inc(int(found.read.sum()))
         self._metrics.experts.labels("visual").inc(int(found.embedded.sum()))
         self._metrics.experts.labels("statistics").inc(len(found))
         return found.take(np.argsort(np.array(whole + some)))
 
-    def _keep(self, work: Work, signals: Signals) -> None:
+    def _keep(self, work: Work, signals: Signals, wishes: Sequence[Wish | None]) -> None:
         picture = work.picture
         assert picture is not None  # only decoded pictures become part of a batch
         known = Embedded(work.named.sha256, signals, picture.width, picture.height, picture.format)
+        for wish in wishes:
+            if wish is not None:
+                known.will_serve(wish)
         if not work.done.done():  # else it was dropped during the pass, and is counted so
             self._metrics.pictures.labels("computed").inc()
         if self._plan.cache:

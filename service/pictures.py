@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,8 @@ from model import images
 from model.ensemble import Ensemble
 from model.errors import PictureError
 from model.experts.signals import Signals
-from model.questions import Known, Look, Question
+from model.look import Look
+from model.questions import Known, Question
 from service.errors import UnreadableBase64
 
 Source = bytes | str | PictureError
@@ -30,8 +32,9 @@ class Examines(Protocol):
     def image_size(self) -> int:
         """Side of the square that pictures are letterboxed to."""
 
-    def look(self, pixels: npt.NDArray[np.uint8], width: int, height: int) -> Look:
-        """What costs nothing beside decoding."""
+    @property
+    def looks(self) -> bool:
+        """Whether there are experts that look at a picture beside its decoding."""
 
     def examine(
         self,
@@ -43,8 +46,8 @@ class Examines(Protocol):
 
     def enough(
         self, signals: Signals, categories: Sequence[Known], questions: Sequence[Question]
-    ) -> bool:
-        """Whether the questions can be answered from these signals."""
+    ) -> npt.NDArray[np.bool_]:
+        """Shape (q,): whether each question can be answered from these signals."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Embedded:
 
     Attributes:
         thumbnail: for people, where it was made beside the decoding.
+        enough_for: of categories as they were, the numbers of items that shared the picture for
+            which the signals are enough. Grows as it is asked about.
     """
 
     sha256: str
@@ -69,6 +74,17 @@ class Embedded:
     height: int
     format: str
     thumbnail: bytes | None = field(default=None, repr=False)
+    enough_for: WeakKeyDictionary[Known, set[int]] = field(
+        default_factory=WeakKeyDictionary, repr=False
+    )
+
+    def serves(self, wish: Wish | None) -> bool:
+        """Whether it is known to be enough."""
+        return wish is not None and wish.shared in self.enough_for.get(wish.known, ())
+
+    def will_serve(self, wish: Wish) -> None:
+        """It is enough: nobody need ask again."""
+        self.enough_for.setdefault(wish.known, set()).add(wish.shared)
 
     @property
     def embedding(self) -> npt.NDArray[np.float32]:

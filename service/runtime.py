@@ -16,6 +16,7 @@ import model
 from model import Model, StandinError, images
 from service.batching import Embedder
 from service.cores import cores
+from service.decoding.decoders import Decoders, InProcesses, InThreads
 from service.errors import NotReady, ServiceError
 from service.explaining import Explainer
 from service.guessing import Guesser
@@ -79,6 +80,7 @@ class Runtime:
         self._parts: Parts | None = None
         self._store: Store | None = None
         self._embedder: Embedder | None = None
+        self._decoders: Decoders | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.ready = asyncio.Event()
 
@@ -132,6 +134,8 @@ class Runtime:
         self.metrics.ready.set(0)
         if self._embedder is not None:
             await self._embedder.close()
+        if self._decoders is not None:
+            await self._decoders.close()
         if self._store is not None:
             await self._store.close()
 
@@ -140,7 +144,12 @@ class Runtime:
         # For every thread that meets torch from here on, not for the encoder's alone: heads and the
         # top level are small, and two threads that wait for each other take longer than one.
         torch.set_num_threads(1)
+        settings = self.settings
+        limits = images.Limits(settings.max_picture_bytes, settings.max_picture_pixels)
+        # Processes import what they need while the weights load.
+        self._decoders = decoders = decoders_for(settings, limits)
         try:
+            await decoders.start()
             loaded, store = await asyncio.gather(self._load(), self._open())
         except (StandinError, StoreError) as error:
             self.missing["start"] = str(error)
@@ -154,10 +163,8 @@ class Runtime:
             if self._on_fatal is not None:
                 self._on_fatal(error)
             return
-        settings = self.settings
-        limits = images.Limits(settings.max_picture_bytes, settings.max_picture_pixels)
         plan = plan_for(settings, loaded.encoder.device.type)
-        self._embedder = embedder = Embedder(loaded.ensemble, plan, limits, self.metrics)
+        self._embedder = embedder = Embedder(loaded.ensemble, plan, limits, self.metrics, decoders)
         knowledge = Knowledge(loaded.ensemble)
         lookup = Lookup(loaded, knowledge, store)
         reads = settings.read_text
@@ -179,7 +186,7 @@ class Runtime:
         self.metrics.ready.set(1)
         self.ready.set()
         log.info(
-            "ready after %.1f s: %s %s on %s (%s, %s), %d encoder and %d decoder threads",
+            "ready after %.1f s: %s %s on %s (%s, %s), %d encoder threads and %d decoder %s",
             time.perf_counter() - began,
             loaded.card.name,
             loaded.card.version,
@@ -188,6 +195,7 @@ class Runtime:
             loaded.encoder.engine,
             plan.encode_threads,
             plan.decode_threads,
+            settings.decode_in,
         )
         await self._tell_of_stale(store, loaded.card.sha256)
         self._tasks.append(asyncio.create_task(self._purge(store), name="standin-purge"))
@@ -268,6 +276,12 @@ class Runtime:
 
     def _lacks(self) -> str:
         return "; ".join(f"{name}: {why}" for name, why in self.missing.items()) or "starting"
+
+
+def decoders_for(settings: Settings, limits: images.Limits) -> Decoders:
+    """Who decodes, not started yet."""
+    count = settings.decode_threads or cores()
+    return (InThreads if settings.decode_in == "threads" else InProcesses)(count, limits)
 
 
 def plan_for(settings: Settings, device_type: str) -> Plan:

@@ -91,6 +91,12 @@ class Settings(BaseModel):
     decode_threads: int = Field(
         0, ge=0, description="Pictures decoded at the same time. 0: one for each core."
     )
+    decode_in: Literal["processes", "threads"] = Field(
+        "processes",
+        description="Where: `processes`, which share what they import (some 10 MiB each) and leave "
+        "the interpreter to everything else; `threads` of the service, which takes less memory and "
+        "is slower under load.",
+    )
 
     read_text: Literal["never", "explain", "scores"] = Field(
         "explain",

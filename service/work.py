@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
-import threading
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from model import images
 from model.errors import PictureError
 from model.experts.signals import Signals
-from model.questions import Look
+from model.look import Look
 from service.pictures import Embedded, Named, Wish
+from service.threads import call_this_thread
 
 
 @dataclass(frozen=True)
@@ -53,12 +51,6 @@ class Work:
         self.shown = False  # whether somebody will look at it: a thumbnail is made, too
         # Holds errors as results: one that nobody awaits any more must not be warned about.
         self.done: asyncio.Future[Embedded | Exception] = loop.create_future()
-
-
-def call_this_thread(name: str) -> None:
-    """Name it for ``top -H`` and scripts/bench_http.py; threads it starts inherit the name."""
-    with contextlib.suppress(OSError):  # where there is no /proc, nobody looks for it there
-        Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(name)
 
 
 def begin_computing(name: str) -> None:

@@ -11,7 +11,7 @@ import os
 import torch
 from hypothesis import HealthCheck, settings
 
-import model  # noqa: F401  before a test imports timm; see model/torchvision_ops.py
+import model.torchvision_ops  # noqa: F401  before a test imports timm
 
 # No deadline: it would be a timed assertion, and fail on a busy machine.
 settings.register_profile(

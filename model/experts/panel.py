@@ -65,8 +65,10 @@ class Panel(nn.Module):
             rows = self.statistics.embed(torch.from_numpy(signals.statistics))
             found["statistics"] = rows, torch.from_numpy(signals.looked)
         if "words" in asked:
-            rows = self.words.embed(torch.from_numpy(words_of(signals)))
-            found["words"] = rows, torch.from_numpy(signals.read)
+            words = torch.zeros(len(signals), self.words.dim)
+            if signals.read.any():  # seldom, where a policy says who is asked
+                words = self.words.embed(torch.from_numpy(words_of(signals)))
+            found["words"] = words, torch.from_numpy(signals.read)
         if "visual" in asked:
             found["visual"] = torch.from_numpy(signals.visual), torch.from_numpy(signals.embedded)
         return found

@@ -18,9 +18,11 @@ random, so that the answer is calibrated whoever has spoken: the policy may stop
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float32, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -29,6 +31,39 @@ from model.errors import SupportError
 # Beyond it an expert is as sure as it can get: one number must not outvote all the others.
 MOST = 12.0
 _HIDDEN = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Weighing:
+    """The weights of one category or of several: for every subset of the experts, since that is all
+    they depend on. A service that asks often looks them up.
+
+    Attributes:
+        weights: shape (..., 2**e, e), by the number of the subset, bit j for expert j.
+        offsets: shape (..., 2**e).
+    """
+
+    weights: Float32[np.ndarray, "*k s e"]
+    offsets: Float32[np.ndarray, "*k s"]
+
+    def of(
+        self, category: Int[np.ndarray, " n"], answered: Bool[np.ndarray, "n e"]
+    ) -> tuple[Float32[np.ndarray, "n e"], Float32[np.ndarray, " n"]]:
+        """What :meth:`Combination.weights` gives, where these are of several categories."""
+        subset = answered @ (1 << np.arange(answered.shape[1]))
+        return self.weights[category, subset], self.offsets[category, subset]
+
+    def combined(
+        self,
+        category: Int[np.ndarray, " n"],
+        logits: Float32[np.ndarray, "n e"],
+        answered: Bool[np.ndarray, "n e"],
+    ) -> Float32[np.ndarray, " n"]:
+        """What :class:`Combination` gives, where these are of several categories."""
+        weights, offsets = self.of(category, answered)
+        # The weight of an expert that did not speak is 0.
+        found: np.ndarray = (weights * logits.clip(-MOST, MOST)).sum(1) + offsets
+        return found
 
 
 class Combination(nn.Module):
@@ -57,6 +92,15 @@ class Combination(nn.Module):
         # softplus(raw + log(e - 1)) is 1 at raw = 0; shared, the experts begin as an average.
         weight = functional.softplus(raw[:, :-1] + math.log(math.e - 1)) * spoke
         return weight / spoke.sum(1, keepdim=True).clamp_min(1), raw[:, -1]
+
+    @torch.no_grad()
+    def weighing(self, context: Float[np.ndarray, " c"]) -> Weighing:
+        """What :meth:`weights` says of one category, whoever speaks."""
+        number = np.arange(1 << self.experts)
+        spoke = torch.from_numpy((number[:, None] >> np.arange(self.experts)) % 2 == 1)
+        same = torch.from_numpy(context).float().expand(len(number), -1)
+        weights, offsets = self.weights(spoke, same)
+        return Weighing(weights.numpy(), offsets.numpy())
 
     def forward(
         self,

@@ -24,11 +24,12 @@ HZ = 100
 # A stack belongs to the first of these that one of its frames matches. What is left is the event
 # loop's: sockets, HTTP's framing, FastAPI's routing.
 RULES: tuple[tuple[str, str], ...] = (
-    ("look", r"^Ensemble\.look |^look \(model/"),
+    ("look", r"^look_at \(model/"),
     ("encode", r"^Ensemble\._embed |^OnnxEncoder\.|^Encoder\.embed "),
     ("experts", r"^Ensemble\.|\(model/(?!images\.py)"),
     ("hash", r"^(Embedder\.)?name \(service/|\(service/pictures\.py"),
-    ("decode", r"\(model/images\.py|^Embedder\._decode "),
+    ("decode", r"\(model/images\.py|^decode \(service/decoding/"),
+    ("hand over", r"\(service/decoding/"),
     ("store", r"\(service/(store/|lookup\.py)"),
     ("parse", r"\(service/(bodies|multipart)\.py|^_read \(service/|data_received|_read_ready"),
     (
@@ -41,6 +42,7 @@ RULES: tuple[tuple[str, str], ...] = (
 )
 _WAITING = re.compile(r"^_worker \(concurrent/futures/thread\.py")
 _THREAD = re.compile(r"^thread \((\d+)\)")
+_PROCESS = re.compile(r"^process \d+:")
 _TICKS = os.sysconf("SC_CLK_TCK")
 LOOP = "loop"
 STAGES = (
@@ -85,7 +87,7 @@ class Recording:
                 [
                     *(program() or "py-spy", "record", "--pid", str(pid), "--format", kind),
                     *("--output", str(path), "--duration", str(max(1, round(seconds)))),
-                    *("--rate", str(HZ), "--function", "--nonblocking"),
+                    *("--rate", str(HZ), "--function", "--nonblocking", "--subprocesses"),
                     *(["--threads"] if kind == "raw" else []),
                 ],
                 capture_output=True,
@@ -100,21 +102,25 @@ class Recording:
 
 
 def untold(flame: str) -> str:
-    """A flame graph with a title of ours: py-spy's is its command, with folders of this machine."""
-    return re.sub(
+    """A flame graph without commands, which name folders of this machine, and with our title."""
+    titled = re.sub(
         r"(<text id=\"title\"[^>]*>)[^<]*(</text>)",
         r"\1Standin under load: running threads by function\2",
         flame,
     )
+    return re.sub(r"process \d+:[^(<]*", "a process ", titled)
 
 
 def thread_seconds(pid: int) -> dict[int, float]:
-    """Processor seconds so far of each thread of a process, by the kernel's number."""
-    found = {}
+    """Processor seconds so far of each thread of a process and of those that it has started, by
+    the kernel's number."""
+    found: dict[int, float] = {}
     for task in Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(OSError):  # a thread that has just ended
+        with contextlib.suppress(OSError):  # one that has just ended
             fields = (task / "stat").read_text().rpartition(") ")[2].split()
             found[int(task.name)] = (int(fields[11]) + int(fields[12])) / _TICKS
+            for child in (task / "children").read_text().split():
+                found |= thread_seconds(int(child))
     return found
 
 
@@ -136,14 +142,15 @@ def fold(raw: str, spent: Mapping[int, float]) -> dict[str, float]:
     """Processor seconds of each of :data:`STAGES`.
 
     Args:
-        raw: stacks as ``py-spy record --format raw --threads`` writes them: the thread, frames from
-            the outermost, semicolons between, and the number of samples.
+        raw: stacks as ``py-spy record --format raw --threads --subprocesses`` writes them: the
+            processes from the first to the one that it is, the thread, frames from the outermost,
+            semicolons between, and the number of samples.
         spent: seconds by thread. What a thread without stacks spent is the event loop's.
     """
     samples: dict[int, Counter[str]] = defaultdict(Counter)
     for line in raw.splitlines():
         stack, _, number = line.rpartition(" ")
-        first, *frames = stack.split(";")
+        first, *frames = (each for each in stack.split(";") if not _PROCESS.match(each))
         thread = _THREAD.match(first)
         if thread is None:
             raise LoadError(f"py-spy names no thread in {line[:80]!r}")

@@ -11,7 +11,7 @@ kind, and scoring itself writes.)
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from service.store import embeddings, sets
@@ -22,6 +22,18 @@ from service.store.schema import CategoryRow, VersionRow
 
 CHUNK = 500
 """Names a query; databases limit the parameters of a statement."""
+_POINTERS = select(
+    CategoryRow.id,
+    CategoryRow.name,
+    CategoryRow.version,
+    CategoryRow.threshold,
+    CategoryRow.unsure_band,
+    CategoryRow.placeholder_count,
+    CategoryRow.real_count,
+).where(
+    CategoryRow.tenant == bindparam("tenant"),
+    CategoryRow.name.in_(bindparam("names", expanding=True)),
+)
 OVERHEAD = 500
 """Bytes of a cache entry beside its arrays and states, roughly."""
 
@@ -63,17 +75,9 @@ class HeadReader:
     def _fill(
         self, session: Session, tenant: str, names: Sequence[str], found: dict[str, ActiveHead]
     ) -> None:
-        rows = session.execute(
-            select(
-                CategoryRow.id,
-                CategoryRow.name,
-                CategoryRow.version,
-                CategoryRow.threshold,
-                CategoryRow.unsure_band,
-                CategoryRow.placeholder_count,
-                CategoryRow.real_count,
-            ).where(CategoryRow.tenant == tenant, CategoryRow.name.in_(names))
-        ).all()
+        # Past the session, which would look at the statement once more: every request comes here.
+        told = {"tenant": tenant, "names": names}
+        rows = session.connection().execute(_POINTERS, told).all()
         payloads: dict[tuple[str, int], Payload] = {}
         missing: list[tuple[str, int]] = []
         for row in rows:

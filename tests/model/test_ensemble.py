@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from model.ensemble import Ensemble
 from model.experts import EXPERTS
 from model.experts.signals import Signals, unpack
-from model.questions import Known, Look, Question
+from model.look import Look
+from model.questions import Known, Question
 from model.teacher.candidates import (
     BASE,
     CANDIDATES,
@@ -100,9 +101,9 @@ def test_without_a_policy_everyone_is_asked() -> None:
     signals = ensemble.examine(pictures, [base], questions)
     assert signals.read.all()
     assert signals.embedded.all()
-    assert ensemble.enough(signals, [base], questions)
+    assert ensemble.enough(signals, [base], questions).all()
     unseen = Signals.empty(3, ensemble.widths)
-    assert not ensemble.enough(unseen, [base], questions)
+    assert not ensemble.enough(unseen, [base], questions).any()
 
 
 @settings(deadline=None, max_examples=10)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import struct
 from collections.abc import Callable
@@ -80,7 +79,6 @@ def test_lossless_formats_give_the_very_pixels(name: str) -> None:
     picture = decode(data, 64)
     np.testing.assert_array_equal(picture.pixels, letterbox(image, 64))
     assert (picture.width, picture.height, picture.format) == (90, 60, name)
-    assert picture.sha256 == hashlib.sha256(data).hexdigest()
 
 
 @pytest.mark.parametrize("name", FORMATS)

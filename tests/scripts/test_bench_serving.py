@@ -40,15 +40,24 @@ def test_stacks_become_stages_by_what_the_kernel_counted() -> None:
             f"thread (7): encode;{THREAD};Ensemble.route (model/ensemble.py:9) 10",
             # Woken, and not at work yet: it shares nothing out.
             f"thread (7): encode;{THREAD} 500",
-            f"thread (8): decode;{THREAD};Embedder._decode (service/batching.py:1);"
-            "decode (model/images.py:2);Image.resize (PIL/Image.py:3) 5",
+            'process 7:"python -m service";process 8:"python -m service.decoding.process 1 2";'
+            "thread (8): MainThread;serve (service/decoding/process.py:1);"
+            "decode (service/decoding/process.py:2);decode (model/images.py:2);"
+            "Image.resize (PIL/Image.py:3) 5",
+            'process 7:"python -m service";process 8:"python -m service.decoding.process 1 2";'
+            "thread (8): MainThread;serve (service/decoding/process.py:1);"
+            "_receive (service/decoding/process.py:3) 5",
+            'process 7:"python -m service";process 8:"python -m service.decoding.process 1 2";'
+            "thread (8): MainThread;decode (service/decoding/process.py:2);"
+            "look_at (model/look.py:3);hash_of (model/experts/hashing.py:4) 10",
             "thread (9): MainThread;main (service/__main__.py:1);"
             "read_multipart (service/bodies.py:2);Reader.feed (service/multipart.py:3) 1",
             "thread (9): MainThread;main (service/__main__.py:1);Runner.run (asyncio/x.py:2) 1",
         ]
     )
     found = stages.fold(raw, {7: 4.0, 8: 1.0, 9: 0.5, 10: 0.25})
-    wanted = {"encode": 3.0, "experts": 1.0, "decode": 1.0, "parse": 0.25, "loop": 0.5}
+    wanted = {"encode": 3.0, "experts": 1.0, "parse": 0.25, "loop": 0.5}
+    wanted |= {"decode": 0.25, "hand over": 0.25, "look": 0.5}
     assert found == pytest.approx(dict.fromkeys(stages.STAGES, 0.0) | wanted)
 
 
@@ -74,9 +83,10 @@ def test_stacks_without_threads_are_refused() -> None:
 
 def test_a_flame_graph_keeps_no_folder_of_the_machine() -> None:
     text = '<text id="title" x="50.0000%" y="24.00">/home/me/py-spy record --pid 1</text><g></g>'
+    text += "<title>process 7:&quot;/home/me/python -m service 8&quot; (5 samples)</title>"
     found = stages.untold(text)
     assert "/home" not in found
-    assert found.endswith("</text><g></g>")
+    assert found.endswith("</text><g></g><title>a process (5 samples)</title>")
 
 
 def test_wrk_log_is_read_to_its_end() -> None:

@@ -96,6 +96,7 @@ def settings_for(folder: Path, **given: Any) -> Settings:
     Reading words would take longer than most tests, so those that are about it ask for it.
     """
     chosen = {"data_dir": folder, "threads": 1, "decode_threads": 2, "device": "cpu"}
+    chosen |= {"decode_in": "threads"}
     chosen |= {"read_text": "never"} | given
     return settings.read({}, **chosen)
 

@@ -20,29 +20,35 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from model import Model, PictureError, images
+from model.ensemble import Ensemble
 from model.experts.signals import Signals
-from model.questions import Known, Look, Question
+from model.look import Look
+from model.questions import Known, Question
 from service.batching import Embedder
+from service.decoding.decoders import InThreads
 from service.errors import Overloaded, UnreadableBase64
 from service.metrics import Metrics
-from service.pictures import Embedded, Named
-from service.work import Plan
+from service.pictures import Embedded, Named, Wish
+from service.work import Plan, is_complete
+from tests.model.experts_random import random_ensemble
 from tests.service.pictures import product, standin
 
 
 class Gated:
     """The real ensemble behind a gate; notes the size of each pass."""
 
-    def __init__(self, model: Model) -> None:
-        self.ensemble = model.ensemble
-        self.image_size = model.encoder.image_size
+    def __init__(self, ensemble: Ensemble) -> None:
+        self.ensemble = ensemble
+        self.image_size = ensemble.image_size
+        self.judged = 0
         self.gate = threading.Event()
         self.gate.set()
         self.passes: list[int] = []
         self.fails = False
 
-    def look(self, pixels: np.ndarray, width: int, height: int) -> Look:
-        return self.ensemble.look(pixels, width, height)
+    @property
+    def looks(self) -> bool:
+        return self.ensemble.looks
 
     def examine(
         self,
@@ -59,7 +65,8 @@ class Gated:
 
     def enough(
         self, signals: Signals, categories: Sequence[Known], questions: Sequence[Question]
-    ) -> bool:
+    ) -> np.ndarray:
+        self.judged += len(questions)
         return self.ensemble.enough(signals, categories, questions)
 
 
@@ -69,7 +76,8 @@ class Bench:
     def __init__(self, encoder: Gated, plan: Plan) -> None:
         self.encoder = encoder
         self.metrics = Metrics()
-        self.embedder = Embedder(encoder, plan, images.Limits(), self.metrics)
+        self.decoders = InThreads(plan.decode_threads, images.Limits())
+        self.embedder = Embedder(encoder, plan, images.Limits(), self.metrics, self.decoders)
 
     def counted(self, outcome: str) -> float:
         found = self.metrics.registry.get_sample_value(
@@ -95,13 +103,15 @@ def plan(**given: float) -> Plan:
 
 
 @asynccontextmanager
-async def opened(model: Model, **given: float) -> AsyncIterator[Bench]:
-    bench = Bench(Gated(model), plan(**given))
+async def opened(model: Model | Ensemble, **given: float) -> AsyncIterator[Bench]:
+    ensemble = model.ensemble if isinstance(model, Model) else model
+    bench = Bench(Gated(ensemble), plan(**given))
     try:
         yield bench
     finally:
         bench.encoder.gate.set()
         await bench.embedder.close()
+        await bench.decoders.close()
 
 
 def run(work: Callable[[], Awaitable[None]]) -> None:
@@ -356,7 +366,7 @@ def test_a_failing_encoder_is_heard_of_and_the_next_pass_goes_on(small_model: Mo
 
 def test_closing_ends_what_waits(small_model: Model) -> None:
     async def work() -> None:
-        bench = Bench(Gated(small_model), plan())
+        bench = Bench(Gated(small_model.ensemble), plan())
         bench.encoder.gate.clear()
         task = asyncio.create_task(bench.embedder.embed(products(*range(10))))
         await until(lambda: bench.embedder._passing == 1)
@@ -364,6 +374,7 @@ def test_closing_ends_what_waits(small_model: Model) -> None:
         await asyncio.sleep(0)
         bench.encoder.gate.set()
         await closing
+        await bench.decoders.close()
         with pytest.raises(Overloaded):
             await task
 
@@ -452,5 +463,38 @@ def test_what_would_come_too_late_is_not_begun(small_model: Model) -> None:
             assert isinstance((await later)[0], Embedded)
             assert len(await first) == 4
             assert sum(bench.encoder.passes) == 5
+
+    run(work)
+
+
+def test_whether_what_is_known_is_enough_is_asked_once_a_category() -> None:
+    """A picture that not every expert has seen may be enough for one category and not another."""
+    ensemble = random_ensemble(1)  # reads some pictures, and not all
+    nothing = Known(ensemble.base, ensemble.nothing, np.zeros(0, np.bool_))
+    wish = Wish(nothing)
+    other = Wish(Known(ensemble.base, ensemble.nothing, np.zeros(0, np.bool_)), 3)
+    pictures = products(*range(12))
+
+    async def work() -> None:
+        async with opened(ensemble) as bench:
+            first = await bench.embedder.embed(pictures, [wish] * 12)
+            partly = sum(not is_complete(one.signals) for one in first if isinstance(one, Embedded))
+            assert partly > 0  # else there is nothing to ask
+            again = await bench.embedder.embed(pictures, [wish] * 12)
+            assert all(one is two for one, two in zip(first, again, strict=True))
+            assert bench.encoder.judged == 0  # the pass itself went as far as it was enough
+            passes = len(bench.encoder.passes)
+            await bench.embedder.embed(pictures, [other] * 12)
+            assert bench.encoder.judged == partly
+            computed = len(bench.encoder.passes) > passes
+            await bench.embedder.embed(pictures, [other] * 12)
+            await bench.embedder.embed(pictures, [wish] * 12)
+            if not computed:
+                assert bench.encoder.judged == partly
+            # Everything there is: whoever asks without a category gets it, and nobody asks again.
+            await bench.embedder.embed(pictures)
+            judged = bench.encoder.judged
+            await bench.embedder.embed(pictures, [other] * 12)
+            assert bench.encoder.judged == judged
 
     run(work)

@@ -1,10 +1,11 @@
 """The top level answers for whoever has spoken, and for nobody else."""
 
+import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.metalearner.combination import Combination
+from model.metalearner.combination import Combination, Weighing
 
 
 def random_one(seed: int) -> tuple[Combination, torch.Generator]:
@@ -42,6 +43,29 @@ def test_a_batch_is_one_by_one(seed: int) -> None:
         [combination(logits[i : i + 1], answered[i : i + 1], context[i : i + 1]) for i in range(5)]
     )
     torch.testing.assert_close(whole, alone)
+
+
+@given(st.integers(0, 10**6))
+def test_looked_up_the_weights_are_those_of_the_network(seed: int) -> None:
+    combination, generator = random_one(seed)
+    contexts = torch.randn(3, 10, generator=generator)
+    each = [combination.weighing(context) for context in contexts.numpy()]
+    weighing = Weighing(
+        np.stack([one.weights for one in each]), np.stack([one.offsets for one in each])
+    )
+    of = torch.randint(0, 3, (8,), generator=generator)
+    answered = torch.rand(8, 4, generator=generator) < 0.5
+    logits = torch.where(answered, torch.randn(8, 4, generator=generator) * 9, 0.0)
+    wanted = combination.weights(answered, contexts[of])
+    found = weighing.of(of.numpy(), answered.numpy())
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one, other.detach().numpy(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        weighing.combined(of.numpy(), logits.numpy(), answered.numpy()),
+        combination(logits, answered, contexts[of]).detach().numpy(),
+        rtol=1e-4,
+        atol=1e-5,
+    )
 
 
 def test_untrained_it_is_the_average_of_those_who_spoke() -> None:

@@ -1,0 +1,98 @@
+"""A process that decodes: ``python -m service.decoding.process BYTES PIXELS SOCKET...``.
+
+Imports what decoding takes, and becomes one process for each socket, which share what they have
+imported. Each answers one request after another (service/decoding/frames.py), and ends when the
+other side is gone, however it went. Signals that end the service are its own affair: what it still
+waits for is finished.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+
+from model import images
+from model.look import look_at, unseen
+from service.decoding.frames import GREETING, REQUEST, Decoded, answer, refusal
+from service.memory import keep_freed_memory
+from service.threads import call_this_thread
+
+
+def decode(data: bytes, size: int, thumbnail: int, looks: bool, limits: images.Limits) -> Decoded:
+    """One picture; see :func:`model.images.decode` for what is raised."""
+    began = time.perf_counter()
+    picture = images.decode(data, size, limits, thumbnail=thumbnail)
+    decoded = time.perf_counter()
+    pixels = picture.pixels
+    look = look_at(pixels, picture.width, picture.height) if looks else unseen(pixels)
+    return Decoded(picture, look, decoded - began, time.perf_counter() - decoded)
+
+
+def serve(connection: socket.socket, limits: images.Limits) -> None:
+    """Answer until the other side is gone."""
+    with contextlib.suppress(ConnectionError):
+        connection.sendall(bytes(GREETING))
+        while found := _next(connection, limits):
+            connection.sendall(b"".join(found))
+
+
+def _next(connection: socket.socket, limits: images.Limits) -> list[bytes | memoryview]:
+    """What is answered to the next request; nothing where there is none."""
+    head = _receive(connection, REQUEST.size)
+    if head is None:
+        return []
+    length, size, thumbnail, looks = REQUEST.unpack(head)
+    data = _receive(connection, length)
+    if data is None:
+        return []
+    try:
+        return answer(decode(bytes(data), size, thumbnail, looks, limits))
+    except Exception as error:  # whatever it is, one picture's fault must not cost the others
+        return refusal(error, size)
+
+
+def _receive(connection: socket.socket, length: int) -> bytearray | None:
+    """So many bytes; None where the other side is gone before the last."""
+    found = bytearray(length)
+    view, got = memoryview(found), 0
+    while got < length:
+        more = connection.recv_into(view[got:], length - got, socket.MSG_WAITALL)
+        if not more:
+            return None
+        got += more
+    return found
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve every socket, a process each, until all have ended."""
+    max_bytes, max_pixels, *numbers = map(int, arguments)
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.SIG_IGN)
+    keep_freed_memory()
+    limits = images.Limits(max_bytes, max_pixels)
+    call_this_thread("decode")
+    children = []
+    for number in numbers:
+        child = os.fork()
+        if not child:
+            # Held by anybody else, a connection would seem open after its process has ended.
+            for other in numbers:
+                if other != number:
+                    os.close(other)
+            serve(socket.socket(fileno=number), limits)
+            os._exit(0)
+        children.append(child)
+    for number in numbers:
+        os.close(number)
+    for child in children:
+        os.waitpid(child, 0)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

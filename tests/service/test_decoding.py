@@ -1,0 +1,258 @@
+"""Decoding in processes: the same as here, whatever becomes of a process."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from model.errors import PictureError, PictureTooLarge, UnreadablePicture
+from model.experts.statistics import STATISTICS
+from model.images import FORMATS, Limits, Picture
+from model.look import Look
+from service.decoding import frames
+from service.decoding.decoders import InProcesses, InThreads
+from service.decoding.frames import Decoded
+from service.decoding.process import decode
+from tests.service.pictures import product, standin
+
+ROOT = Path(__file__).parents[2]
+LIMITS = Limits(max_bytes=2**20, max_pixels=2**20)
+
+
+def run(count: int, work: Callable[[InProcesses], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        decoders = InProcesses(count, LIMITS)
+        await decoders.start()
+        try:
+            await asyncio.wait_for(work(decoders), 60)
+        finally:
+            await decoders.close()
+
+    asyncio.run(whole())
+
+
+def workers(decoders: InProcesses) -> list[int]:
+    """Processes that decode: the children of those that were started."""
+    found = []
+    for child in decoders.children:
+        path = Path(f"/proc/{child.pid}/task/{child.pid}/children")
+        found += [int(each) for each in path.read_text().split()]
+    return found
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.01)
+
+
+def png(width: int, height: int) -> bytes:
+    out = io.BytesIO()
+    Image.effect_noise((width, height), 50).convert("RGB").save(out, "PNG")
+    return out.getvalue()
+
+
+def assert_same(found: Decoded, wanted: Decoded) -> None:
+    np.testing.assert_array_equal(found.picture.pixels, wanted.picture.pixels)
+    np.testing.assert_array_equal(found.look.statistics, wanted.look.statistics)
+    assert found.look.hash == wanted.look.hash
+    for name in ("width", "height", "format", "thumbnail"):
+        assert getattr(found.picture, name) == getattr(wanted.picture, name)
+
+
+def test_processes_and_threads_give_what_decoding_here_gives() -> None:
+    given = [
+        (data, size, thumbnail, looks)
+        for data in (product(1), standin(2), png(3, 700), png(40, 30))
+        for size, thumbnail, looks in ((224, 0, True), (96, 64, True), (32, 0, False))
+    ]
+
+    async def work(decoders: InProcesses) -> None:
+        threads = InThreads(2, LIMITS)
+        there = await asyncio.gather(*(decoders.decode(*each) for each in given))
+        beside = await asyncio.gather(*(threads.decode(*each) for each in given))
+        await threads.close()
+        for each, one, other in zip(given, there, beside, strict=True):
+            wanted = decode(*each, LIMITS)
+            assert_same(one, wanted)
+            assert_same(other, wanted)
+            assert one.decoding > 0
+
+    run(2, work)
+
+
+def test_errors_arrive_as_they_were_raised_and_cost_nobody_else() -> None:
+    bad = [b"", b"no picture", product(1)[:300], png(1100, 1000), bytes(2**20 + 1)]
+
+    async def work(decoders: InProcesses) -> None:
+        mixed = [each for data in bad for each in (data, product(3))]
+        found = await asyncio.gather(
+            *(decoders.decode(each, 64, 0, True) for each in mixed), return_exceptions=True
+        )
+        wanted = decode(product(3), 64, 0, True, LIMITS)
+        for data, error, good in zip(bad, found[::2], found[1::2], strict=True):
+            with pytest.raises(PictureError) as here:
+                decode(data, 64, 0, True, LIMITS)
+            assert type(error) is type(here.value)
+            assert str(error) == str(here.value)
+            assert isinstance(good, Decoded)
+            assert_same(good, wanted)
+
+    run(1, work)
+
+
+def test_a_killed_process_costs_the_picture_it_was_at_and_no_other() -> None:
+    async def work(decoders: InProcesses) -> None:
+        await decoders.decode(product(1), 64, 0, True)
+        (victim,) = workers(decoders)
+        os.kill(victim, signal.SIGSTOP)  # so that it is at the first of the three
+        first, *behind = (decoders.decode(product(seed), 64, 0, True) for seed in (2, 3, 4))
+        os.kill(victim, signal.SIGKILL)
+        with pytest.raises(UnreadablePicture, match="ended the process"):
+            await first
+        for seed, each in zip((3, 4), behind, strict=True):
+            assert_same(await each, decode(product(seed), 64, 0, True, LIMITS))
+        assert workers(decoders) != [victim]
+
+    run(1, work)
+
+
+def test_whoever_is_killed_again_and_again_comes_back() -> None:
+    async def work(decoders: InProcesses) -> None:
+        for seed in range(4):
+            await decoders.decode(product(seed), 64, 0, False)
+            for victim in workers(decoders):
+                os.kill(victim, signal.SIGKILL)
+            await until(lambda: not any(lane.greeted for lane in decoders.lanes))
+            await until(lambda: all(lane.greeted for lane in decoders.lanes))
+        assert len(workers(decoders)) == 2
+
+    run(2, work)
+
+
+def test_where_none_can_be_started_it_is_said_and_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+
+    async def work(decoders: InProcesses) -> None:
+        with pytest.raises(RuntimeError, match="no process that decodes can be started"):
+            await decoders.decode(product(1), 64, 0, True)
+
+    run(1, work)
+
+
+def test_closing_answers_whoever_waits_and_leaves_no_process() -> None:
+    async def whole() -> None:
+        decoders = InProcesses(1, LIMITS)
+        await decoders.start()
+        await decoders.decode(product(1), 64, 0, True)
+        (worker,) = workers(decoders)
+        os.kill(worker, signal.SIGSTOP)
+        waiting = decoders.decode(product(2), 64, 0, True)
+        os.kill(worker, signal.SIGCONT)
+        await decoders.close()
+        with pytest.raises(RuntimeError, match="stopping"):
+            await waiting
+        assert not Path(f"/proc/{worker}").exists()
+
+    asyncio.run(whole())
+
+
+def test_processes_end_with_a_service_that_is_killed() -> None:
+    script = (
+        "import asyncio, sys\n"
+        "from model.images import Limits\n"
+        "from service.decoding.decoders import InProcesses\n"
+        "async def main():\n"
+        "    decoders = InProcesses(2, Limits())\n"
+        "    await decoders.start()\n"
+        "    while not all(lane.greeted for lane in decoders.lanes):\n"
+        "        await asyncio.sleep(0.01)\n"
+        "    print(*(child.pid for child in decoders.children), flush=True)\n"
+        "    await asyncio.sleep(600)\n"
+        "asyncio.run(main())\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    with parent.stdout:
+        nursery = int(parent.stdout.readline())
+        path = Path(f"/proc/{nursery}/task/{nursery}/children")
+        processes = [nursery, *map(int, path.read_text().split())]
+        assert len(processes) == 3
+        parent.kill()
+        parent.wait()
+    patience = time.monotonic() + 30
+    while any(_lives(pid) for pid in processes):
+        assert time.monotonic() < patience, "they outlived the service"
+        time.sleep(0.05)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_decoding_alone_imports_no_torch() -> None:
+    code = "import sys, service.decoding.process; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+@given(
+    st.integers(1, 9),
+    st.integers(1, 2**32 - 1),
+    st.sampled_from(FORMATS),
+    st.integers(0, 2**64 - 1),
+    st.binary(max_size=9),
+    st.integers(0, 2**32 - 1),
+)
+def test_an_answer_says_what_was_put_into_it(
+    size: int, width: int, form: str, fingerprint: int, thumbnail: bytes, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 256, (size, size, 3), np.uint8)
+    statistics = rng.normal(size=len(STATISTICS)).astype(np.float32)
+    wanted = Decoded(
+        Picture(pixels, width, 1, form, thumbnail or None),
+        Look(pixels, statistics, np.uint64(fingerprint)),
+        0.5,
+        0.25,
+    )
+    sent = b"".join(frames.answer(wanted))
+    first = bytearray(sent[: frames.whole(size)])
+    assert frames.behind(first) == len(sent) - len(first)
+    found = frames.read(first, sent[len(first) :], size)
+    assert isinstance(found, Decoded)
+    assert_same(found, wanted)
+    assert (found.decoding, found.looking) == (0.5, 0.25)
+
+
+@given(st.integers(1, 9), st.text(max_size=40), st.integers(0, 3))
+def test_a_refusal_says_what_was_wrong(size: int, text: str, kind: int) -> None:
+    error = (UnreadablePicture, PictureTooLarge, PictureError, KeyError)[kind](text)
+    sent = b"".join(frames.refusal(error, size))
+    first = bytearray(sent[: frames.whole(size)])
+    found = frames.read(first, sent[len(first) :], size)
+    assert isinstance(found, Exception)
+    if kind < 3:
+        assert type(found) is type(error)
+        assert str(found) == text
+    else:
+        assert isinstance(found, RuntimeError)
+        assert "KeyError" in str(found)
