@@ -36,8 +36,8 @@ from service.pictures import Embedded, Examines, Named, Source, Wish, name, ques
 from service.threads import call_this_thread
 from service.work import Plan, Work, begin_computing, given, is_complete
 
-THUMBNAIL = 256
-"""Pixels, at most, of a thumbnail's longer side."""
+THUMBNAIL = 224
+"""Pixels, at most, of a thumbnail's longer side: the released encoder's, so that it is there."""
 # Of the deadline: what is left is for everything else that a request needs.
 _MARGIN = 0.5
 # Bytes that are hashed in less time than it takes to hand them to a thread and back.
@@ -233,7 +233,7 @@ class Embedder:
         """Small WebP pictures for people, made among the decoders, in order: of pictures that were
         known already, and so were not decoded."""
         tasks = [
-            self._loop.run_in_executor(self._aside, thumbnail, picture, self._limits)
+            self._loop.run_in_executor(self._aside, thumbnail, picture, THUMBNAIL, self._limits)
             for picture in pictures
         ]
         try:

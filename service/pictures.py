@@ -132,10 +132,12 @@ def name(source: Source) -> Named | PictureError:
     return Named(source, hashlib.sha256(source).hexdigest())
 
 
-def thumbnail(picture: Named | PictureError, limits: images.Limits) -> bytes | PictureError:
+def thumbnail(
+    picture: Named | PictureError, longest: int, limits: images.Limits
+) -> bytes | PictureError:
     if isinstance(picture, PictureError):
         return picture
     try:
-        return images.thumbnail(picture.data, limits=limits)
+        return images.thumbnail(picture.data, longest, limits)
     except PictureError as error:
         return error

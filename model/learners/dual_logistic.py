@@ -46,30 +46,31 @@ def dual_logistic(
     kernel = kernel * here[:, None] * here[..., None]
     with torch.no_grad():
         found = torch.zeros_like(target, dtype=kernel.dtype)
-        value = _objective(kernel, found, target, here)
+        f = torch.zeros_like(found)
+        value = _objective(found, f, target, here)
+        sizes = torch.tensor([0.0, *_SIZES, 0.0], dtype=kernel.dtype, device=kernel.device)
+        sizes = sizes[:, None].repeat(1, len(found))
+        rows = torch.arange(len(found), device=kernel.device)
         for _ in range(STEPS):
-            direction = _newton(kernel, found, target, here) - found
-            best, least = found, value
+            direction = _newton(kernel, f, target, here) - found
+            moved = (kernel @ direction[..., None])[..., 0]
             # A full step may overshoot where the examples are separable: the best of a few wins.
             # With s the largest change of a margin, a step of log(1 + s) / s always lowers the
             # loss (Sun and Tran-Dinh 2019, arXiv:1703.04599, on generalised self-concordance).
-            change = (kernel @ direction[..., None])[..., 0].abs().amax(-1).clamp_min(1e-12)
-            safe = (change.log1p() / change)[:, None]
-            for size in (*_SIZES, safe):
-                tried = found + size * direction
-                reached = _objective(kernel, tried, target, here)
-                better = reached < least
-                best = torch.where(better[:, None], tried, best)
-                least = torch.where(better, reached, least)
-            gained, found, value = value - least, best, least
+            change = moved.abs().amax(-1).clamp_min(1e-12)
+            sizes[-1] = change.log1p() / change
+            tried = found + sizes[..., None] * direction
+            margins = f + sizes[..., None] * moved
+            least, best = _objective(tried, margins, target, here).min(0)
+            gained, value = value - least, least
+            found, f = tried[best, rows], margins[best, rows]
             if not bool((gained > _TOLERANCE).any()):
                 break
-    return _newton(kernel, found, target, here)
+    return _newton(kernel, (kernel @ found[..., None])[..., 0], target, here)
 
 
-def _newton(kernel: Tensor, a: Tensor, target: Tensor, here: Tensor) -> Tensor:
-    """Where Newton's method goes from a."""
-    f = (kernel @ a[..., None])[..., 0]
+def _newton(kernel: Tensor, f: Tensor, target: Tensor, here: Tensor) -> Tensor:
+    """Where Newton's method goes from f = K a."""
     p = torch.sigmoid(f)
     # Kept above 0: where p is 0 or 1 to the last digit, the square root's gradient is infinite.
     root = (p * (1 - p)).clamp_min(1e-12).sqrt() * here
@@ -81,7 +82,8 @@ def _newton(kernel: Tensor, a: Tensor, target: Tensor, here: Tensor) -> Tensor:
     return c - root * solved
 
 
-def _objective(kernel: Tensor, a: Tensor, target: Tensor, here: Tensor) -> Tensor:
-    f = (kernel @ a[..., None])[..., 0]
+def _objective(a: Tensor, f: Tensor, target: Tensor, here: Tensor) -> Tensor:
+    """Of coefficients (..., b, n) and their margins f = K a."""
+    target, here = target.expand_as(f), here.expand_as(f)
     fit = functional.binary_cross_entropy_with_logits(f, target, reduction="none") * here
     return fit.sum(-1) + 0.5 * (a * f).sum(-1)

@@ -221,7 +221,7 @@ async def list_examples(
     response_class=Response,
     responses={
         200: {
-            "description": "At most 256 pixels wide and high; none of the original's metadata.",
+            "description": "At most 224 pixels wide and high; none of the original's metadata.",
             "content": {
                 "image/webp": {
                     "schema": {"type": "string", "format": "binary"},

@@ -334,3 +334,26 @@ def test_a_thumbnail_is_a_small_upright_webp_without_metadata() -> None:
 def test_a_small_picture_is_not_enlarged() -> None:
     with Image.open(io.BytesIO(thumbnail(encoded(scene(30, 20), "PNG")))) as image:
         assert image.size == (30, 20)
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG"])
+@pytest.mark.parametrize("size", [(30, 20), (64, 41), (700, 333), (333, 1000), (900, 3)])
+@pytest.mark.parametrize("longest", [64, 100])
+def test_a_thumbnail_made_beside_decoding_is_the_one_made_alone(
+    name: str, size: tuple[int, int], longest: int
+) -> None:
+    """Where it has the square's size it is cut out of it, and else it is made anew."""
+    data = encoded(scene(*size), name)
+    beside = decode(data, 64, thumbnail=longest).thumbnail
+    assert beside is not None
+    with (
+        Image.open(io.BytesIO(beside)) as one,
+        Image.open(io.BytesIO(thumbnail(data, longest))) as other,
+    ):
+        # A JPEG that was shrunk while it was decoded is rounded on the way.
+        assert max(one.size) == max(other.size)
+        assert np.abs(np.subtract(one.size, other.size)).max() <= 1
+        other = other.resize(one.size)
+        difference = np.asarray(one.convert("RGB")).astype(int) - np.asarray(other.convert("RGB"))
+        assert np.abs(difference).mean() < 3
+    assert decode(data, 64).thumbnail is None

@@ -417,7 +417,7 @@ def test_thumbnails_come_in_order_with_errors_in_place(small_model: Model) -> No
                 [named(product(1, 600, 300)), named(b"no"), UnreadableBase64("no")]
             )
             assert isinstance(first, bytes)
-            assert images.decode(first).width == 256
+            assert images.decode(first).width == 224
             assert isinstance(second, PictureError)
             assert isinstance(third, UnreadableBase64)
 

@@ -225,7 +225,7 @@ def test_the_thumbnail_is_a_small_webp(shared: Service, category: str) -> None:
     assert answer.headers["content-type"] == "image/webp"
     assert answer.headers["x-content-type-options"] == "nosniff"
     with Image.open(io.BytesIO(answer.content)) as image:
-        assert (image.format, image.size) == ("WEBP", (256, 128))
+        assert (image.format, image.size) == ("WEBP", (224, 112))
 
 
 def test_relabelling_and_removing_make_versions(shared: Service, category: str) -> None:
