@@ -98,6 +98,18 @@ class Embedder:
             self._aside, lambda: [name(source) for source in sources]
         )
 
+    def unknown(self, pictures: Sequence[Named | PictureError]) -> list[str]:
+        """Names of those that are neither remembered nor on their way."""
+        names = {picture.sha256 for picture in pictures if isinstance(picture, Named)}
+        return [name for name in names if name not in self._cache and name not in self._works]
+
+    def remember(self, known: Embedded) -> None:
+        """Have it answer whoever brings this picture, as far as it is enough."""
+        if self._plan.cache and known.sha256 not in self._cache:
+            self._cache[known.sha256] = known
+            if len(self._cache) > self._plan.cache:
+                self._cache.popitem(last=False)
+
     async def embed(
         self,
         pictures: Sequence[Named | PictureError],
@@ -456,10 +468,8 @@ class Embedder:
                 known.will_serve(wish)
         if not work.done.done():  # else it was dropped during the pass, and is counted so
             self._metrics.pictures.labels("computed").inc()
-        if self._plan.cache:
-            self._cache[known.sha256] = known
-            if len(self._cache) > self._plan.cache:
-                self._cache.popitem(last=False)
+        self._cache.pop(known.sha256, None)  # what was known was not enough
+        self.remember(known)
         if picture.thumbnail is not None:
             known = replace(known, thumbnail=picture.thumbnail)
         self._finish(work, known)

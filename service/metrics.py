@@ -39,11 +39,12 @@ class Metrics:
         self.pictures = Counter(
             "standin_pictures",
             "Pictures by what became of them: computed, cached (seen before), joined (the same "
-            "picture was being computed), unreadable, dropped (nobody waits for it any more).",
+            "picture was being computed), unreadable, dropped (nobody waits for it any more). And "
+            "recalled: read from kept scores, and so cached.",
             ("outcome",),
             registry=registry,
         )
-        for outcome in ("computed", "cached", "joined", "unreadable", "dropped"):
+        for outcome in ("computed", "cached", "joined", "unreadable", "dropped", "recalled"):
             self.pictures.labels(outcome)
         self.waiting = Gauge(
             "standin_waiting_pictures", "Pictures taken and not computed yet.", registry=registry

@@ -25,6 +25,7 @@ from service.learning import Fitter
 from service.lookup import Lookup
 from service.metrics import Metrics
 from service.reading import TextReader, require_package
+from service.recalling import Recaller
 from service.scoring import Scorer
 from service.settings import Settings
 from service.store import Store, StoreError, StoreUnavailable, open_store
@@ -178,7 +179,14 @@ class Runtime:
             loaded,
             store,
             embedder,
-            Scorer(loaded, lookup, store, embedder, reader if reads == "scores" else None),
+            Scorer(
+                loaded,
+                lookup,
+                store,
+                embedder,
+                Recaller(knowledge, store, embedder, self.metrics, loaded),
+                reader if reads == "scores" else None,
+            ),
             Fitter(loaded, knowledge, settings.quality_examples, self.metrics),
             Explainer(loaded, lookup, embedder, limits, settings.queue_pictures, reader),
             reader,

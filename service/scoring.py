@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from service.knowledge import Category
 from service.lookup import Lookup, other_weights
 from service.pictures import Embedded, Named, Source, Wish, questions_of
 from service.reading import TextReader
+from service.recalling import Recaller
 from service.store import (
     ActiveHead,
     Decision,
@@ -126,12 +128,14 @@ class Scorer:
         lookup: Lookup,
         store: Store,
         embedder: Embedder,
+        recaller: Recaller,
         reader: TextReader | None = None,
     ) -> None:
         self._model = model
         self._lookup = lookup
         self._store = store
         self._embedder = embedder
+        self._recaller = recaller
         self._reader = reader
         self._thread = ThreadPoolExecutor(1, "answer", begin_computing, ("answer",))
         self._answers = Together(self._thread.submit, self._compute)
@@ -153,7 +157,9 @@ class Scorer:
         """
         named = await self._embedder.name([item.source for item in items])
         wanted = sorted({item.category for item in items})
-        found = await self._lookup.find(tenant, wanted)
+        found, _ = await asyncio.gather(
+            self._lookup.find(tenant, wanted), self._recaller.recall(tenant, named)
+        )
         heads, examples, categories = found.heads, found.examples, found.categories
         carried = Counter(one.sha256 for one in named if isinstance(one, Named))
         wishes = [

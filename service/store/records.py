@@ -104,6 +104,24 @@ class Example:
 
 
 @dataclass(frozen=True)
+class KnownPicture:
+    """What the newest score of a picture keeps of it.
+
+    Attributes:
+        embedding: shape (d,), float32, of unit length, from half precision; zeros where the encoder
+            was not asked.
+        signals: as ``NewExample.signals``.
+    """
+
+    sha256: str
+    width: int
+    height: int
+    format: str
+    embedding: npt.NDArray[np.float32] = field(repr=False)
+    signals: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True)
 class NewExample:
     """One labelled picture to add.
 

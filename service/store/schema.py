@@ -239,7 +239,7 @@ class ScoreRecordRow(Base):
     """One score given, until its retention ends. No foreign key: any name can be scored."""
 
     __tablename__ = "scores"
-    __table_args__ = (Index(None, "created"),)
+    __table_args__ = (Index(None, "created"), Index(None, "tenant", "sha256", "score_id"))
 
     tenant: Mapped[str] = mapped_column(TENANT, primary_key=True)
     score_id: Mapped[str] = mapped_column(PlainText(64), primary_key=True)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from service.store.records import Decision, ScoreRow
+from service.store.embeddings import unpack_half
+from service.store.records import Decision, KnownPicture, ScoreRow
 from service.store.schema import ScoreRecordRow
 
 CHUNK = 500
@@ -49,6 +50,39 @@ def get(session: Session, tenant: str, score_ids: Sequence[str]) -> dict[str, Sc
                 signals=row.signals,
                 answers=row.answers,
             )
+    return found
+
+
+def known(
+    session: Session, tenant: str, hashes: Sequence[str], model_sha256: str
+) -> dict[str, KnownPicture]:
+    """Pictures that were scored before, by hash, where their newest score is of these weights."""
+    found = {}
+    for start in range(0, len(hashes), CHUNK):
+        newest = (
+            select(func.max(ScoreRecordRow.score_id))
+            .where(
+                ScoreRecordRow.tenant == tenant,
+                ScoreRecordRow.sha256.in_(hashes[start : start + CHUNK]),
+            )
+            .group_by(ScoreRecordRow.sha256)
+        )
+        query = select(
+            ScoreRecordRow.sha256,
+            ScoreRecordRow.width,
+            ScoreRecordRow.height,
+            ScoreRecordRow.format,
+            ScoreRecordRow.embedding,
+            ScoreRecordRow.signals,
+        ).where(
+            ScoreRecordRow.tenant == tenant,
+            ScoreRecordRow.score_id.in_(newest),
+            ScoreRecordRow.model_sha256 == model_sha256,
+        )
+        for sha256, width, height, form, embedding, signals in session.execute(query):
+            if width and height and form and embedding:  # not of a release that left them out
+                vector = unpack_half(embedding)
+                found[sha256] = KnownPicture(sha256, width, height, form, vector, signals)
     return found
 
 

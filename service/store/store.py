@@ -24,6 +24,7 @@ from service.store.records import (
     Example,
     ExampleMatrix,
     Idempotency,
+    KnownPicture,
     Label,
     NewExample,
     NotTaught,
@@ -73,6 +74,7 @@ class Store(Upkeep):
         self._score_log = Together(self._workers.submit, self._write_scores)
         self._reads = Together(self._workers.submit_read, self._read_heads)
         self._sets = Together(self._workers.submit_read, self._read_sets)
+        self._pictures = Together(self._workers.submit_read, self._read_pictures)
         terms = Terms(options.idempotency_lease, options.idempotency_retention)
         self._keyring = Keyring(self._workers, terms, clock)
 
@@ -321,6 +323,32 @@ class Store(Upkeep):
         return await self._workers.read(lambda session: scores.get(session, tenant, score_ids))
 
     # Idempotency
+
+    async def known_pictures(
+        self, tenant: str, hashes: Sequence[str], model_sha256: str
+    ) -> Sequence[KnownPicture]:
+        """Of pictures by their SHA-256 those that the tenant has scored under these weights, while
+        their scores are kept."""
+        return await self._pictures.call((tenant, hashes, model_sha256))
+
+    def _read_pictures(
+        self, asked: Sequence[tuple[str, Sequence[str], str]]
+    ) -> list[list[KnownPicture]]:
+        """Of several calls at once, each tenant's pictures in one query."""
+        wanted: dict[tuple[str, str], set[str]] = {}
+        for tenant, hashes, model in asked:
+            wanted.setdefault((tenant, model), set()).update(hashes)
+        found = self._workers.database.read(
+            lambda session: {
+                key: scores.known(session, key[0], sorted(hashes), key[1])
+                for key, hashes in wanted.items()
+            }
+        )
+        return [
+            [mine[sha256] for sha256 in hashes if sha256 in mine]
+            for tenant, hashes, model in asked
+            for mine in (found[tenant, model],)
+        ]
 
     async def idempotent_begin(
         self, tenant: str, operation: str, key: str, fingerprint: str

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event
 
 from service.store import Store, open_store
-from tests.service.store.builders import PATIENT, adapt, picture, score
+from tests.service.store.builders import MODEL, PATIENT, adapt, picture, score
 
 pytestmark = pytest.mark.anyio
 
@@ -53,6 +53,8 @@ async def test_scoring_teaching_and_purging_read_by_keys(tmp_path: Path) -> None
         await store.nearest("t", "c0", 1)
         await store.record_scores(rows)
         assert len(await store.scores("t", [row.score_id for row in rows])) == 6
+        hashes = [row.sha256 for row in rows]
+        assert len(await store.known_pictures("t", hashes, MODEL)) == 6
         await store.relabel_example(
             "t", "c0", (await store.nearest("t", "c0", 1)).ids[0], "real", adapt
         )

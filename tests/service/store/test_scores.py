@@ -18,6 +18,7 @@ from service.store import (
     new_ids,
     open_store,
 )
+from tests.service.store.builders import MODEL, embedding, score, sha
 
 pytestmark = pytest.mark.anyio
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -111,3 +112,34 @@ def test_ids_grow_and_do_not_repeat() -> None:
         assert len(one) == 32
         assert one[12] == "7"  # RFC 9562: the version
         assert one[16] in "89ab"  # and the variant
+
+
+async def test_what_scores_know_of_pictures_is_found_by_their_hash(store: Store) -> None:
+    first, second = sorted(new_ids(2))  # of one moment, in no order otherwise
+    old = score(1, score_id=first, width=5, embedding=embedding(9).astype("<f2").tobytes())
+    rows = [
+        old,
+        score(1, score_id=second, category="others", signals=b"seen"),
+        score(2, tenant="theirs"),
+        score(3, model_sha256="other weights" + "0" * 51),
+        score(4, width=None),  # of a release that kept less
+        score(5, embedding=np.zeros(len(embedding(5)), "<f2").tobytes(), signals=b"in part"),
+    ]
+    await store.record_scores(rows)
+    hashes = [sha(number) for number in (5, 4, 3, 2, 1, 0)]
+    found = {one.sha256: one for one in await store.known_pictures("t", hashes, MODEL)}
+    assert set(found) == {sha(1), sha(5)}
+    newest = found[sha(1)]
+    assert (newest.width, newest.height, newest.format) == (101, 80, "JPEG")
+    assert newest.signals == b"seen"
+    wanted = embedding(1) / np.linalg.norm(embedding(1))
+    np.testing.assert_allclose(newest.embedding, wanted, atol=1e-3)
+    assert not found[sha(5)].embedding.any()
+    assert [one.sha256 for one in await store.known_pictures("theirs", hashes, MODEL)] == [sha(2)]
+    assert await store.known_pictures("nobody", hashes, MODEL) == []
+    together = await asyncio.gather(
+        *(store.known_pictures("t", [sha(number)], MODEL) for number in range(6))
+    )
+    assert [len(each) for each in together] == [0, 1, 0, 0, 0, 1]
+    many = [sha(number) for number in range(1, 1203)]
+    assert len(await store.known_pictures("t", many, MODEL)) == 2
