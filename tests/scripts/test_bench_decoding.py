@@ -14,7 +14,7 @@ from PIL import Image
 import model
 from model.reports.decoding import document, figures, plots
 from scripts.decoding import material, race, ways
-from tests.scripts.harness import run
+from tests.scripts.harness import run, run_here
 
 WAYS, _, SKIPPED = ways.installed()
 # Of 255, in the mean over the square: other filters ring and blur otherwise at every edge.
@@ -231,7 +231,7 @@ def test_a_tiny_run_writes_page_figures_and_plot(tmp_path: Path) -> None:
     ],
 )
 def test_misuse_is_one_sentence_and_status_2(words: list[str], said: str, tmp_path: Path) -> None:
-    done = run("bench_decoding", *words, "--out", tmp_path)
+    done = run_here("bench_decoding", *words, "--out", tmp_path)
     assert done.returncode == 2
     assert said in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

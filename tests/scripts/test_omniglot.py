@@ -10,6 +10,7 @@ import pytest
 
 from model.yardsticks.omniglot.report import END, START
 from tests.model.yardsticks.omniglot import made_glyphs as made
+from tests.scripts.harness import run_here
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,7 +80,7 @@ def test_other_runs_are_refused_before_anything_is_trained(tmp_path: Path) -> No
 def test_wrong_arguments_are_one_sentence_and_exit_2(
     data: Path, tmp_path: Path, arguments: tuple[str, str], says: str
 ) -> None:
-    done = omniglot("--data", data, "--work", tmp_path / "work", *arguments)
+    done = run_here("omniglot", "--data", data, "--work", tmp_path / "work", *arguments)
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr

@@ -17,15 +17,15 @@ from tests.scripts.harness import command, environment, imported, run
 def _words(folder: Path, *more: str) -> list[str]:
     small = [
         "--epochs",
-        "6",
+        "4",
         "--batches",
         "2",
         "--functions",
         "4",
         "--tuning",
-        "20",
+        "5",
         "--test",
-        "20",
+        "6",
         "--steps",
         "110",
     ]

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from model.holdout import held_out
-from tests.scripts.harness import run, save_untrained
+from tests.scripts.harness import run, run_here, save_untrained
 
 GROUP = next(name for name in map("shop {}".format, range(1000)) if held_out(name, "group"))
 
@@ -84,7 +84,7 @@ def test_it_measures_draws_and_writes_between_the_marks(folder: Path) -> None:
     ],
 )
 def test_misuse_is_one_sentence_and_status_2(words: list[str], said: str) -> None:
-    done = run("teacher_streams", *words)
+    done = run_here("teacher_streams", *words)
     assert done.returncode == 2
     assert said in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

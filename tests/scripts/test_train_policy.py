@@ -13,7 +13,7 @@ import pytest
 from model.policy.policy import Policy
 from model.policy.report import BEGIN, END
 from tests.model.policy.synthetic import gaussian_log
-from tests.scripts.harness import command, environment, run
+from tests.scripts.harness import command, environment, run, run_here
 
 COSTS = "--costs=0.2,0.05,4,20"
 
@@ -75,7 +75,7 @@ def test_a_stopped_run_ends_as_an_unbroken_one(log: Path, tmp_path: Path) -> Non
 def test_it_needs_a_document_with_markers(log: Path, tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "policy.md").write_text("# Policy\n", encoding="utf-8")
-    done = run(
+    done = run_here(
         "train_policy",
         f"--log={log}", COSTS, "--prices=0.01", "--walks=100", "--resamples=2",
         f"--work={tmp_path}", f"--out={tmp_path / 'docs'}",
@@ -99,7 +99,7 @@ def test_it_needs_a_document_with_markers(log: Path, tmp_path: Path) -> None:
     ],
 )
 def test_misuse_is_one_sentence_and_status_2(log: Path, words: list[str], said: str) -> None:
-    done = run("train_policy", *(word.replace("LOG", str(log)) for word in words))
+    done = run_here("train_policy", *(word.replace("LOG", str(log)) for word in words))
     assert done.returncode == 2
     assert said in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

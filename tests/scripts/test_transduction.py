@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from model.holdout import Role, role
-from tests.scripts.harness import run, save_untrained
+from tests.scripts.harness import run, run_here, save_untrained
 
 
 def _groups(wanted: Role) -> Iterator[str]:
@@ -84,7 +84,7 @@ def test_it_measures_writes_and_says_the_same_again(folder: Path) -> None:
     ],
 )
 def test_misuse_is_one_sentence_and_status_2(words: list[str], said: str) -> None:
-    done = run("transduction", *words)
+    done = run_here("transduction", *words)
     assert done.returncode == 2
     assert said in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.scripts.harness import run_here
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -24,7 +26,7 @@ def run(script: str, *args: str | Path) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_wrong_arguments_are_named(script: str, args: list[str], said: str) -> None:
-    done = run(script, *args)
+    done = run_here(script, *args)
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr

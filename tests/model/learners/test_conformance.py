@@ -40,9 +40,12 @@ def labels(n: int, seed: int) -> Tensor:
 names = pytest.mark.parametrize("name", sorted(LEARNERS))
 sizes = st.integers(0, 25)
 seeds = st.integers(0, 10_000)
+# There are many learners, some take many steps, and each is a test of its own.
+fewer = settings(max_examples=settings().max_examples // 4)
 
 
 @names
+@fewer
 @given(n=sizes, q=st.integers(0, 6), seed=seeds)
 def test_probabilities_are_strictly_inside_and_scoring_twice_agrees(
     name: str, n: int, q: int, seed: int
@@ -58,6 +61,7 @@ def test_probabilities_are_strictly_inside_and_scoring_twice_agrees(
 
 
 @names
+@fewer
 @given(n=st.integers(2, 20), seed=seeds)
 def test_the_order_of_the_support_is_irrelevant(name: str, n: int, seed: int) -> None:
     learner = build(name)
@@ -70,6 +74,7 @@ def test_the_order_of_the_support_is_irrelevant(name: str, n: int, seed: int) ->
 
 
 @names
+@fewer
 @given(n=sizes, seed=seeds)
 def test_a_batch_of_categories_equals_one_by_one(name: str, n: int, seed: int) -> None:
     learner = build(name)
@@ -81,6 +86,7 @@ def test_a_batch_of_categories_equals_one_by_one(name: str, n: int, seed: int) -
 
 
 @names
+@fewer
 @given(n=sizes, seed=seeds)
 def test_inputs_stay_as_they_were(name: str, n: int, seed: int) -> None:
     learner = build(name)
@@ -93,6 +99,7 @@ def test_inputs_stay_as_they_were(name: str, n: int, seed: int) -> None:
 
 
 @names
+@fewer
 @given(n=sizes, seed=seeds)
 def test_saving_and_loading_change_nothing(name: str, n: int, seed: int) -> None:
     learner = build(name)
@@ -105,6 +112,7 @@ def test_saving_and_loading_change_nothing(name: str, n: int, seed: int) -> None
 
 
 @names
+@fewer
 @given(n=st.integers(1, 12), seed=seeds)
 def test_leave_one_out_is_the_head_of_the_others(name: str, n: int, seed: int) -> None:
     learner = build(name)
