@@ -45,6 +45,11 @@ class Card:
         licence: SPDX expression for the weights.
         graph: file name of the encoder's ONNX graph, beside the card; empty where there is none.
         graph_sha256: of that file, in hexadecimal.
+        int8_graph: file name of the same graph in 8 bits, beside the card; empty where there is
+            none.
+        int8_graph_sha256: of that file, in hexadecimal.
+        int8_weights: file name of the weights that this graph does not share with the other.
+        int8_weights_sha256: of that file, in hexadecimal.
     """
 
     name: str
@@ -66,6 +71,10 @@ class Card:
     licence: str = field(default="Apache-2.0")
     graph: str = field(default="")
     graph_sha256: str = field(default="")
+    int8_graph: str = field(default="")
+    int8_graph_sha256: str = field(default="")
+    int8_weights: str = field(default="")
+    int8_weights_sha256: str = field(default="")
 
     def to_json(self) -> str:
         """The card as it lies beside the weights."""
@@ -98,8 +107,11 @@ class Card:
                 raise WeightsError(
                     f"{where}: {name} must name a file beside the card, got {found[name]!r}"
                 )
-        if Path(graph := found.get("graph", "")).name != graph:
-            raise WeightsError(f"{where}: graph must name a file beside the card, got {graph!r}")
+        for name in ("graph", "int8_graph", "int8_weights"):
+            if Path(file := found.get(name, "")).name != file:
+                raise WeightsError(
+                    f"{where}: {name} must name a file beside the card, got {file!r}"
+                )
         try:
             sources = tuple(TrainingSource(**each) for each in found["training_data"])
         except TypeError as error:

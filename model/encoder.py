@@ -166,7 +166,7 @@ class Encoder:
         image_size: side of the pixels it takes.
         dim: width of the embedding.
         device: where it runs.
-        precision: ``fp32`` or ``fp16``.
+        precision: ``fp32``, ``fp16``, or ``int8`` (``model.quantization``).
         engine: ``torch``, or ``onnxruntime`` (``model.onnx_engine``).
     """
 

@@ -2,7 +2,8 @@
 
 A release's graph (``name.onnx``) holds operations and no weights: those come from the one
 safetensors file that torch reads, too, so there is one set of numbers and one checksum of them.
-Batch normalisation is folded into the convolutions by the runtime when it loads.
+Batch normalisation is folded into the convolutions by the runtime when it loads. Beside it may lie
+the same graph in 8 bits (``name.int8.onnx``, ``model.quantization``), with most weights its own.
 
 Nothing here uses more than one thread for a pass: the service runs as many passes side by side as
 there are cores, which is faster than sharing one pass among them, and steadier.
@@ -20,9 +21,15 @@ import onnxruntime
 import torch
 from torch import Tensor
 
+from model.card import Card
 from model.encoder import Encoder, EncoderNet
 from model.errors import WeightsError
 from model.experts.words import SIGNAL, Reading, check_pixels
+from model.weights import load_int8
+
+INT8_SHARED = ("projection.weight",)
+"""What a graph in 8 bits has from the weights in single precision: most of what it does not turn
+into bytes."""
 
 
 def open_graph(
@@ -32,7 +39,8 @@ def open_graph(
 
     Args:
         sha256: of the file, as the card has it.
-        tensors: by the names that the graph gives its weights; others are left.
+        tensors: by the names that the graph gives its weights. Whole numbers of 64 bits, which
+            only training counts with, are left.
     Raises:
         WeightsError: the file is missing or not that one, or a weight is missing.
     """
@@ -49,13 +57,13 @@ def open_graph(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    floats = {
-        name: np.ascontiguousarray(value.float().numpy())
+    given = {
+        name: np.ascontiguousarray((value.float() if value.is_floating_point() else value).numpy())
         for name, value in tensors.items()
-        if value.is_floating_point()
+        if value.dtype != torch.int64
     }
-    values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in floats.values()]
-    options.add_external_initializers(list(floats), values)
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in given.values()]
+    options.add_external_initializers(list(given), values)
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     # The runtime's own exceptions have no base class but this.
@@ -63,11 +71,27 @@ def open_graph(
         raise WeightsError(f"{path.name} does not fit its weights: {error}") from error
 
 
+def open_int8(
+    card_path: Path, card: Card, weights: Mapping[str, Tensor]
+) -> onnxruntime.InferenceSession:
+    """Load a release's graph in 8 bits.
+
+    Args:
+        weights: of the release's encoder, some of which it shares.
+    Raises:
+        WeightsError: a file is missing or not the one that the card describes.
+    """
+    path, own = card_path.with_name(card.int8_graph), load_int8(card_path, card)
+    shared = {name: weights[name] for name in INT8_SHARED if name in weights}
+    return open_graph(path, card.int8_graph_sha256, own | shared)
+
+
 class OnnxEncoder(Encoder):
     """An encoder whose passes ONNX Runtime makes; promises as :class:`~model.encoder.Encoder`'s.
 
     Args:
         session: of the encoder's graph.
+        precision: of that graph, ``fp32`` or ``int8``.
         build: makes the torch network, for those who take it apart; called at the first use.
     """
 
@@ -79,12 +103,13 @@ class OnnxEncoder(Encoder):
         backbone: str,
         dim: int,
         image_size: int,
+        precision: str = "fp32",
     ) -> None:
         self.backbone = backbone
         self.image_size = image_size
         self.dim = dim
         self.device = torch.device("cpu")
-        self.precision = "fp32"
+        self.precision = precision
         # So few stay in a core's cache: a picture of two takes 5 % less than one of eight.
         self.at_once = 2
         self.engine = "onnxruntime"
@@ -124,4 +149,4 @@ class OnnxReader:
         return Reading(*(torch.from_numpy(each) for each in found))
 
 
-__all__ = ["OnnxEncoder", "OnnxReader", "open_graph"]
+__all__ = ["INT8_SHARED", "OnnxEncoder", "OnnxReader", "open_graph", "open_int8"]

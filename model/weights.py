@@ -1,12 +1,13 @@
 """Released weights: half-precision safetensors, a card that says what they are, a checksum.
 
-A release called ``name`` is four files in one folder:
+A release called ``name`` is a few files in one folder:
 
 - ``name.safetensors``: tensors ``encoder.*`` and ``learner.*``, floats in half precision;
 - ``name.json``: the :class:`~model.card.Card`, with the SHA-256 of the file above;
 - ``name.recorded.safetensors``: pictures and what this release answers to them, so that another
   machine, version of torch or decoder can be checked (:class:`Recorded`);
-- ``name.md``: the card for people, written from ``name.json``.
+- ``name.md``: the card for people, written from ``name.json``;
+- ``name.int8.safetensors``, where there is a graph in 8 bits (``model.quantization``): its weights.
 
 Nothing is ever unpickled.
 """
@@ -83,14 +84,27 @@ def load_weights(card_path: Path) -> tuple[Card, dict[str, Tensor]]:
         WeightsError: a file is missing or is not what the card says it is.
     """
     card = load_card(card_path)
-    data = _bytes(card_path.with_name(card.weights))
+    return card, _vouched(card_path, card.weights, card.sha256)
+
+
+def load_int8(card_path: Path, card: Card) -> dict[str, Tensor]:
+    """Read the weights of a release's graph in 8 bits that it does not share with the other.
+
+    Raises:
+        WeightsError: the file is missing or is not what the card says it is.
+    """
+    return _vouched(card_path, card.int8_weights, card.int8_weights_sha256)
+
+
+def _vouched(card_path: Path, name: str, sha256: str) -> dict[str, Tensor]:
+    data = _bytes(card_path.with_name(name))
     found = hashlib.sha256(data).hexdigest()
-    if found != card.sha256:
+    if found != sha256:
         raise WeightsError(
-            f"{card.weights} is not the file that {card_path} describes: its SHA-256 is {found}, "
-            f"the card says {card.sha256}. Was it changed, or copied in part?"
+            f"{name} is not the file that {card_path} describes: its SHA-256 is {found}, "
+            f"the card says {sha256}. Was it changed, or copied in part?"
         )
-    return card, _tensors(data, card.weights)
+    return _tensors(data, name)
 
 
 def restore(card: Card, tensors: Mapping[str, Tensor]) -> tuple[EncoderNet, Learner]:

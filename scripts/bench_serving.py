@@ -38,13 +38,13 @@ from serving.systems import SYSTEMS, Starter, System
 from serving.visits import FULL, QUICK, SHORT, Measuring, Profile, Visit, plan, so_far
 from serving.wrk import LoadError, installed
 
+import model
 from model.errors import StandinError
 from model.reports.about import command, options, provenance, rounded
 from model.reports.commands import at_least, exit_status
 from model.reports.serving import document, plots
 from model.reports.serving.figures import bars, summarise
 from model.standins import KINDS, builtin_resources, draw
-from model.weights import find_card, load_weights
 from service.cores import cores
 
 ROOT = Path(__file__).parents[1]
@@ -215,7 +215,7 @@ def _about(args: argparse.Namespace, jpegs: Sequence[bytes], generator: str) -> 
     words += options(args, "deadline")
     if args.peers_python != Path(sys.executable):
         words.append("--peers-python PYTHON")
-    card, _ = load_weights(find_card(None))
+    loaded = model.load(device="cpu", precision="auto")
     areas = []
     for jpeg in jpegs:
         with Image.open(io.BytesIO(jpeg)) as image:
@@ -223,8 +223,9 @@ def _about(args: argparse.Namespace, jpegs: Sequence[bytes], generator: str) -> 
     return {
         "command": command("bench_serving", *words),
         **provenance(("onnxruntime", "torch", "fastapi", "uvicorn", "simplejpeg", "pillow")),
-        "weights": card.name,
-        "weights_sha256": card.sha256,
+        "weights": loaded.card.name,
+        "weights_sha256": loaded.card.sha256,
+        "precision": loaded.encoder.precision,
         "seconds": args.profile.seconds,
         "megapixels": round(statistics.mean(areas), 2),
         "kilobytes": statistics.mean(map(len, jpegs)) / 1000,

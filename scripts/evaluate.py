@@ -26,6 +26,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+import model
 from model.encoder import Encoder, choose_device
 from model.imagenet import BACKBONE, SHA256, imagenet_encoder
 from model.reports import document, plots
@@ -58,6 +59,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--validation", **many, help="as --data, nothing of it was trained on")
     parser.add_argument("--weights", type=Path, help="a card (default: the released weights)")
     parser.add_argument("--also", **many, help="further cards to measure beside them")
+    parser.add_argument(
+        "--int8", action="store_true", help="measure the weights' graph in 8 bits beside them"
+    )
     parser.add_argument("--baseline", choices=["imagenet"], default="imagenet")
     parser.add_argument("--drawn", type=int, default=800, help="pictures to draw, 0 for none")
     parser.add_argument("--fonts", **many, help="for drawing (default: built-in resources)")
@@ -112,12 +116,30 @@ def _candidates(args: argparse.Namespace, device: torch.device) -> list[Candidat
         net, learner = restore(card, tensors)
         encoder = Encoder(net, card.image_size, device)
         found.append(Candidate(card.name, card.name, card.sha256, encoder, learner))
+    if args.int8:
+        found.insert(1, _in_bytes(find_card(args.weights), found[0]))
     size = found[0].encoder.image_size
     frozen = Encoder(imagenet_encoder(), size, device)
     found.append(
         Candidate("imagenet", "ImageNet features", f"{BACKBONE} {SHA256[BACKBONE]}", frozen)
     )
     return found
+
+
+def _in_bytes(card_path: Path, single: Candidate) -> Candidate:
+    """The same release with its encoder in 8 bits, as the service runs it where it can.
+
+    Raises:
+        WeightsError: it has no such graph, or this processor is none for it.
+    """
+    loaded = model.load(card_path, "cpu", precision="int8")
+    return Candidate(
+        f"{single.name}-int8",
+        f"{single.title} in 8 bits",
+        f"{single.sha256} {loaded.card.int8_graph_sha256} {loaded.card.int8_weights_sha256}",
+        loaded.encoder,
+        single.learner,
+    )
 
 
 def _items(args: argparse.Namespace, image_size: int) -> list[Item]:
@@ -146,6 +168,7 @@ def _about(
 ) -> dict[str, Any]:
     words = options(args, "data", "validation", "weights", "also", "fonts", "icons")
     words += options(args, "drawn", "episodes", "seed")
+    words += ["--int8"] * args.int8
     return {
         "command": command("evaluate", *words),
         **provenance(("torch", "timm", "numpy", "scikit-learn", "pillow"), device),

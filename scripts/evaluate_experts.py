@@ -72,6 +72,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", required=True, **many)
     parser.add_argument("--validation", default=[], **many)
     parser.add_argument("--weights", type=Path, help="card (default: the released one)")
+    parser.add_argument(
+        "--precision", choices=("float", "int8"), default="float", help="of the encoder"
+    )
     parser.add_argument("--episodes", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path, default=Path("runs/evaluate"))
@@ -85,7 +88,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _measure(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
-    loaded = model.load(args.weights, "cpu")
+    loaded = model.load(args.weights, "cpu", precision=args.precision)
     experts = loaded.ensemble.experts
     if experts is None:
         raise WeightsError("this release has no experts beside its visual head")
@@ -104,6 +107,7 @@ def _measure(args: argparse.Namespace) -> None:
             "episodes": args.episodes,
             "seed": args.seed,
             "weights": loaded.card.sha256,
+            "precision": loaded.encoder.precision,
             "experts": experts.digest,
             "reader": reader,
             "alpha": about["alpha"],

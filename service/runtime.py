@@ -228,6 +228,7 @@ class Runtime:
                 self.settings.weights,
                 self.settings.device,
                 self.settings.engine,
+                self.settings.precision,
             )
         del self.missing["weights"]
         return loaded

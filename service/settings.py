@@ -82,6 +82,12 @@ class Settings(BaseModel):
         description="What computes the networks. `auto`: ONNX Runtime on the CPU, where the "
         "weights have a graph beside them, else torch.",
     )
+    precision: Literal["auto", "float", "int8"] = Field(
+        "auto",
+        description="Of the encoder's numbers. `float`: single precision on the CPU, half on CUDA; "
+        "`int8`: whole numbers of 8 bits, by ONNX Runtime, on processors with VNNI, in half the "
+        "time; `auto`: `int8` where it can be had and `float` elsewhere.",
+    )
     threads: int = Field(
         0,
         ge=0,

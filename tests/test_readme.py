@@ -28,8 +28,9 @@ README = ROOT / "README.md"
 PUBLISHED = "127.0.0.1:8000"
 # What no two runs share. Everything else that README.md prints must come out again.
 VOLATILE = {"created", "score_id", "sha256", "took_ms", "updated"}
-# Probabilities are those of one processor; another rounds differently.
-TOLERANCE = 0.02
+# Probabilities are those of one processor; another rounds differently, and one without VNNI runs
+# the encoder in single precision instead of 8 bits.
+TOLERANCE = 0.05
 BLOCK = re.compile(r"^(<!-- not run -->\n)?```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"\d+\.\d+")
 

@@ -2,9 +2,11 @@
 
 Each process reads a JPEG from disk, decodes it, encodes it alone and forgets the result; nothing is
 sent anywhere. The processes stay while the servers are measured and wait for the next word on a
-pipe, which costs nothing.
+pipe, which costs nothing. The network is the one that the service runs on this machine, where it
+can in 8 bits; ``single`` is Pillow's decoding and the network in single precision, whatever the
+service runs.
 
-    python bare.py FOLDER    one of the processes; then "DECODING BEGIN SECONDS" a line on its input
+    python bare.py FOLDER    one of the processes; then "LOOP BEGIN SECONDS" a line on its input
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from types import TracebackType
 import numpy as np
 
 ROOT = Path(__file__).parents[2]
-DECODINGS = ("ours", "pillow")
+LOOPS = ("ours", "pillow", "single")
 
 
 class Bare:
@@ -48,16 +50,16 @@ class Bare:
         for process in self._processes:
             self._line(process)
 
-    def rate(self, decoding: str, seconds: float) -> float:
+    def rate(self, loop: str, seconds: float) -> float:
         """Pictures a second, all processes together.
 
         Args:
-            decoding: one of :data:`DECODINGS`.
+            loop: one of :data:`LOOPS`.
         """
         begin = time.monotonic() + 0.1
         for process in self._processes:
             assert process.stdin is not None
-            process.stdin.write(f"{decoding} {begin} {seconds}\n")
+            process.stdin.write(f"{loop} {begin} {seconds}\n")
             process.stdin.flush()
         return sum(float(self._line(process)) for process in self._processes)
 
@@ -102,28 +104,31 @@ def _main(folder: Path) -> None:
 
     import model
     from model import images
+    from model.encoder import Encoder
     from service.memory import keep_freed_memory
 
     keep_freed_memory()
     torch.set_num_threads(1)
-    encoder = model.load(device="cpu").encoder
-    decodings: dict[str, Callable[[bytes], np.ndarray]] = {
-        "ours": lambda data: images.decode(data, encoder.image_size).pixels,
-        "pillow": pillow_draft,
+    encoder = model.load(device="cpu", precision="auto").encoder
+    single = model.load(device="cpu").encoder
+    loops: dict[str, tuple[Callable[[bytes], np.ndarray], Encoder]] = {
+        "ours": (lambda data: images.decode(data, encoder.image_size).pixels, encoder),
+        "pillow": (pillow_draft, encoder),
+        "single": (pillow_draft, single),
     }
     files = sorted(folder.iterdir())
     turn = itertools.cycle(files)
-    for decode in decodings.values():
-        encoder.embed(decode(files[0].read_bytes())[None])
+    for decode, network in loops.values():
+        network.embed(decode(files[0].read_bytes())[None])
     print("ready", flush=True)
     for line in sys.stdin:
         name, begin, seconds = line.split()
-        decode = decodings[name]
+        decode, network = loops[name]
         time.sleep(max(0.0, float(begin) - time.monotonic()))
         began = time.monotonic()
         done = 0
         while (spent := time.monotonic() - began) < float(seconds):
-            encoder.embed(decode(next(turn).read_bytes())[None])
+            network.embed(decode(next(turn).read_bytes())[None])
             done += 1
         print(done / spent, flush=True)
 

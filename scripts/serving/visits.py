@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import stages
-from .bare import DECODINGS, Bare
+from .bare import LOOPS, Bare
 from .bodies import write_requests
 from .processes import Server, exchange
 from .systems import Starter, System
@@ -140,7 +140,7 @@ class Measuring:
             "kind": visit.kind,
             "start_s": round(start, 2),
             "memory_mib": round(memory),
-            "bare": {name: [before[name], after[name]] for name in DECODINGS},
+            "bare": {name: [before[name], after[name]] for name in LOOPS},
             "cells": cells,
         }
         path = self._work / f"{visit.name}.json"
@@ -270,7 +270,7 @@ class Measuring:
         if self._last_bare is not None and time.monotonic() - self._last_bare[0] < 5:
             return self._last_bare[1]
         found = {
-            name: round(self._bare.rate(name, self._profile.bare_seconds), 2) for name in DECODINGS
+            name: round(self._bare.rate(name, self._profile.bare_seconds), 2) for name in LOOPS
         }
         self._last_bare = time.monotonic(), found
         return found

@@ -18,7 +18,7 @@ EXAMPLE = {
     "image_size": 224,
     "embedding_dim": 512,
     "device": "cpu",
-    "precision": "fp32",
+    "precision": "int8",
     "engine": "onnxruntime",
 }
 

@@ -15,8 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+import model
 from model.holdout import held_out
-from tests.scripts.harness import command, environment, run, save_untrained
+from model.processor import adds_products_of_bytes
+from model.reports.features import encoder_key
+from model.reports.methods import Candidate
+from model.weights import find_card
+from tests.scripts.harness import command, environment, imported, run, save_untrained
 
 pytestmark = pytest.mark.imagenet
 SIZE = 32
@@ -186,3 +191,22 @@ def test_what_is_wrong_is_said_in_a_sentence(folder: Path, tmp_path: Path) -> No
     assert done.returncode == 2
     assert "manifest.csv" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_8_bits_are_refused_of_a_release_that_has_none(folder: Path) -> None:
+    done = run("evaluate", *_words(folder, "docs-4", "cache-4"), "--int8")
+    assert done.returncode == 2
+    assert "cannot be run in 8 bits" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (folder / "docs-4").exists()
+
+
+@pytest.mark.skipif(not adds_products_of_bytes(), reason="8 bits are refused on this processor")
+def test_in_8_bits_a_release_is_a_candidate_of_its_own() -> None:
+    """Its embeddings are not taken for those in single precision."""
+    loaded = model.load(device="cpu")
+    single = Candidate("it", "It", loaded.card.sha256, loaded.encoder, loaded.learner)
+    found = imported("evaluate")._in_bytes(find_card(None), single)
+    assert (found.name, found.title, found.learner) == ("it-int8", "It in 8 bits", loaded.learner)
+    keys = {encoder_key(each.sha256, each.encoder) for each in (single, found)}
+    assert len(keys) == 2

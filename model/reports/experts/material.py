@@ -50,9 +50,10 @@ def traits_of(record: Record) -> Traits:
 def see_all(model: Model, records: Sequence[Record], cache: Path, tell: Tell) -> Pool:
     """Signals of every record, from the cache where they are there."""
     reader = load_reader_card(READER).sha256
-    key = hashlib.sha256(
-        repr((model.card.sha256, reader, [_digest(r) for r in records])).encode()
-    ).hexdigest()
+    named: tuple[object, ...] = (model.card.sha256, reader, [_digest(r) for r in records])
+    if model.encoder.precision == "int8":
+        named = (*named, model.card.int8_graph_sha256, model.card.int8_weights_sha256)
+    key = hashlib.sha256(repr(named).encode()).hexdigest()
     path = cache / f"experts-{key[:16]}.npz"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)

@@ -29,13 +29,14 @@ def options(*names: str) -> argparse.Namespace:
 
 
 def encoder(engine: str) -> Encoder:
-    """The released network, by ONNX Runtime or by eager torch; one thread for a pass in both."""
+    """The released network, by ONNX Runtime as the service runs it or by eager torch; one thread
+    for a pass in both."""
     if engine == "torch":
         import torch
 
         torch.set_num_threads(1)
         return model.load(device="cpu", engine="torch").encoder
-    return model.load(device="cpu", engine="onnxruntime").encoder
+    return model.load(device="cpu", engine="onnxruntime", precision="auto").encoder
 
 
 def reduced(image: Image.Image) -> np.ndarray:
