@@ -53,4 +53,3 @@ def test_pictures_to_calibrate_with_are_counted_before_anything_is_written(
         assert done.returncode == 2
         assert said in done.stderr
         assert {file.name: file.read_bytes() for file in release.parent.iterdir()} == before
-
