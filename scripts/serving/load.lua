@@ -53,8 +53,11 @@ end
 function init()
   local folder, count = os.getenv("BENCH_REQUESTS"), tonumber(os.getenv("BENCH_COUNT"))
   texts, sent, lines, busy, due, skipped = {}, 0, {}, false, 0, 0
-  for each = 0, math.min(count, 2) - 1 do
-    texts[each + 1] = pieces(folder .. "/" .. (2 * number + each) % count)
+  -- All files over all connections, and at least two of them on each: more would be held once a
+  -- connection, and there may be hundreds.
+  local mine = math.min(count, math.max(2, math.ceil(count / clients)))
+  for each = 0, mine - 1 do
+    texts[each + 1] = pieces(folder .. "/" .. (mine * number + each) % count)
   end
 end
 
