@@ -22,7 +22,7 @@ CODE_FILE = re.compile(
 )
 CODE_NAME = re.compile(r"`((?:model|service)(?:\.\w+)+)")
 COMMAND = re.compile(r"python (scripts/\w+\.py)((?:\\\n|[^\n`])*)")
-OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 SETTING = re.compile(r"\bSTANDIN_[A-Z_]*[A-Z]")
 
 
@@ -73,7 +73,7 @@ def test_every_name_in_the_code_can_be_imported(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_option_of_a_command_is_one(name: str) -> None:
     for script, words in COMMAND.findall((ROOT / name).read_text(encoding="utf-8")):
-        known = set(re.findall(r"\"(--[a-z-]+)\"", (ROOT / script).read_text(encoding="utf-8")))
+        known = set(re.findall(r"\"(--[a-z0-9-]+)\"", (ROOT / script).read_text(encoding="utf-8")))
         assert set(OPTION.findall(words)) <= known, f"{name}: {script}"
 
 
