@@ -270,15 +270,17 @@ class Ensemble:
     def _told(self, states: Sequence[CategoryState]) -> tuple[Weighing, NDArray[np.int8]]:
         """Of each category how it weighs its experts, and its bucket for the policy: made once."""
         assert self.experts is not None  # alone, the visual head is not weighed
-        each = []
-        for state in states:
-            told = self._known.get(state)
-            if told is None:
-                counts = np.array([[state.placeholder, state.real]])
-                bucket = context_bucket(counts, record(state.context[None]))[0]
-                told = self.experts.combination.weighing(state.context), bucket
-                self._known[state] = told
-            each.append(told)
+        new = [state for state in states if state not in self._known]
+        if new:
+            contexts = np.stack([state.context for state in new])
+            counts = np.array([[state.placeholder, state.real] for state in new])
+            buckets = context_bucket(counts, record(contexts))
+            made = self.experts.combination.weighing(contexts)
+            for row, state in enumerate(new):
+                # Copies: a view would keep all of them as long as one is known.
+                one = Weighing(made.weights[row].copy(), made.offsets[row].copy())
+                self._known[state] = one, buckets[row]
+        each = [self._known[state] for state in states]
         weighing = Weighing(
             np.stack([one.weights for one, _ in each]), np.stack([one.offsets for one, _ in each])
         )

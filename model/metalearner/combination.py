@@ -94,13 +94,15 @@ class Combination(nn.Module):
         return weight / spoke.sum(1, keepdim=True).clamp_min(1), raw[:, -1]
 
     @torch.no_grad()
-    def weighing(self, context: Float[np.ndarray, " c"]) -> Weighing:
-        """What :meth:`weights` says of one category, whoever speaks."""
+    def weighing(self, contexts: Float[np.ndarray, "k c"]) -> Weighing:
+        """What :meth:`weights` says of k categories, whoever speaks."""
         number = np.arange(1 << self.experts)
         spoke = torch.from_numpy((number[:, None] >> np.arange(self.experts)) % 2 == 1)
-        same = torch.from_numpy(context).float().expand(len(number), -1)
-        weights, offsets = self.weights(spoke, same)
-        return Weighing(weights.numpy(), offsets.numpy())
+        k = len(contexts)
+        each = torch.from_numpy(contexts).float().repeat_interleave(len(number), 0)
+        weights, offsets = self.weights(spoke.repeat(k, 1), each)
+        shape = k, len(number)
+        return Weighing(weights.reshape(*shape, -1).numpy(), offsets.reshape(shape).numpy())
 
     def forward(
         self,

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.metalearner.combination import Combination, Weighing
+from model.metalearner.combination import Combination
 
 
 def random_one(seed: int) -> tuple[Combination, torch.Generator]:
@@ -49,10 +49,11 @@ def test_a_batch_is_one_by_one(seed: int) -> None:
 def test_looked_up_the_weights_are_those_of_the_network(seed: int) -> None:
     combination, generator = random_one(seed)
     contexts = torch.randn(3, 10, generator=generator)
-    each = [combination.weighing(context) for context in contexts.numpy()]
-    weighing = Weighing(
-        np.stack([one.weights for one in each]), np.stack([one.offsets for one in each])
-    )
+    weighing = combination.weighing(contexts.numpy())
+    for row in range(3):  # beside whomever
+        alone = combination.weighing(contexts[row : row + 1].numpy())
+        np.testing.assert_allclose(weighing.weights[row], alone.weights[0], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(weighing.offsets[row], alone.offsets[0], rtol=1e-5, atol=1e-6)
     of = torch.randint(0, 3, (8,), generator=generator)
     answered = torch.rand(8, 4, generator=generator) < 0.5
     logits = torch.where(answered, torch.randn(8, 4, generator=generator) * 9, 0.0)
