@@ -64,7 +64,6 @@ def export(module: EncoderGraph | ReaderGraph, size: int, outputs: Sequence[str]
     Raises:
         ModuleNotFoundError: onnx or onnxscript is not installed (``pip install standin[train]``).
     """
-    import onnx
     from onnxscript import optimizer
 
     example = torch.randint(0, 256, (2, size, size, 3), dtype=torch.uint8)
@@ -93,11 +92,24 @@ def export(module: EncoderGraph | ReaderGraph, size: int, outputs: Sequence[str]
             tensor.Clear()
             tensor.name, tensor.data_type = name, kind
             tensor.dims.extend(shape)
-            tensor.data_location = onnx.TensorProto.EXTERNAL
-            where = tensor.external_data.add()
-            where.key, where.value = "location", "weights"
+            lies_elsewhere(tensor)
     for node in graph.graph.node:
         node.input[:] = [renamed.get(name, name) for name in node.input]
+    return serialised(graph)
+
+
+def lies_elsewhere(tensor: Any) -> None:
+    """Mark a graph's tensor, whose values are taken away, as given when the graph is opened."""
+    import onnx
+
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    where = tensor.external_data.add()
+    where.key, where.value = "location", "weights"
+
+
+def serialised(graph: Any) -> bytes:
+    """A graph's file, the same for the same graph, without what only its making needed."""
+    for node in graph.graph.node:
         # Whence in the source each node came: half of the file, and paths of this machine.
         del node.metadata_props[:]
         node.doc_string = ""
@@ -193,4 +205,12 @@ def _values(reading: Any) -> list[np.ndarray]:
     return [value.numpy() for value in fields if isinstance(value, Tensor)]
 
 
-__all__ = ["EncoderGraph", "ReaderGraph", "encoder_graph", "export", "reader_graph"]
+__all__ = [
+    "EncoderGraph",
+    "ReaderGraph",
+    "encoder_graph",
+    "export",
+    "lies_elsewhere",
+    "reader_graph",
+    "serialised",
+]

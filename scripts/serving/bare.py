@@ -24,7 +24,6 @@ from types import TracebackType
 import numpy as np
 
 ROOT = Path(__file__).parents[2]
-LOOPS = ("ours", "pillow", "single")
 
 
 class Bare:
@@ -54,7 +53,7 @@ class Bare:
         """Pictures a second, all processes together.
 
         Args:
-            loop: one of :data:`LOOPS`.
+            loop: one of :data:`model.reports.serving.figures.LOOPS`.
         """
         begin = time.monotonic() + 0.1
         for process in self._processes:

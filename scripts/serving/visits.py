@@ -11,8 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from model.reports.serving.figures import LOOPS
+
 from . import stages
-from .bare import LOOPS, Bare
+from .bare import Bare
 from .bodies import write_requests
 from .processes import Server, exchange
 from .systems import Starter, System

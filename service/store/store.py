@@ -322,8 +322,6 @@ class Store(Upkeep):
         """Those of the scores that are still kept, by id."""
         return await self._workers.read(lambda session: scores.get(session, tenant, score_ids))
 
-    # Idempotency
-
     async def known_pictures(
         self, tenant: str, hashes: Sequence[str], model_sha256: str
     ) -> Sequence[KnownPicture]:
@@ -349,6 +347,8 @@ class Store(Upkeep):
             for tenant, hashes, model in asked
             for mine in (found[tenant, model],)
         ]
+
+    # Idempotency
 
     async def idempotent_begin(
         self, tenant: str, operation: str, key: str, fingerprint: str

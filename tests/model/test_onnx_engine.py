@@ -79,13 +79,17 @@ def test_a_batch_is_its_pictures_one_by_one(onnx: Encoder) -> None:
     np.testing.assert_allclose(onnx.embed(pixels), alone, atol=1e-6)
 
 
-def test_several_threads_get_what_one_gets(onnx: Encoder) -> None:
+def check_that_threads_get_what_one_gets(encoder: Encoder) -> None:
     batches = [drawn(2, seed) for seed in range(8)]
-    expected = [onnx.embed(batch) for batch in batches]
+    expected = [encoder.embed(batch) for batch in batches]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(onnx.embed, batches * 3))
+        found = list(pool.map(encoder.embed, batches * 3))
     for one, other in zip(found, expected * 3, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_several_threads_get_what_one_gets(onnx: Encoder) -> None:
+    check_that_threads_get_what_one_gets(onnx)
 
 
 def test_the_network_can_still_be_taken_apart(onnx: Encoder, eager: Encoder) -> None:

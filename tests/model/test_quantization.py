@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import platform
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from model.onnx_export import EncoderGraph, export
 from model.processor import adds_products_of_bytes
 from model.quantization import int8_graph, quantised
 from model.weights import RELEASED, load_card
-from tests.model.test_onnx_engine import drawn
+from tests.model.test_onnx_engine import check_that_threads_get_what_one_gets, drawn
 
 able = pytest.mark.skipif(
     not adds_products_of_bytes(), reason="this processor has no VNNI: 8 bits are refused on it"
@@ -79,12 +78,7 @@ def test_a_batch_is_its_pictures_one_by_one_to_the_bit(bytewise: Encoder) -> Non
 
 @able
 def test_several_threads_get_what_one_gets(bytewise: Encoder) -> None:
-    batches = [drawn(2, seed) for seed in range(6)]
-    expected = [bytewise.embed(batch) for batch in batches]
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(bytewise.embed, batches * 2))
-    for one, other in zip(found, expected * 2, strict=True):
-        np.testing.assert_array_equal(one, other)
+    check_that_threads_get_what_one_gets(bytewise)
 
 
 @able

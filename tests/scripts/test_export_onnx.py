@@ -12,8 +12,6 @@ from model.holdout import Role, role
 from model.weights import RELEASED
 from tests.scripts.harness import run_here
 
-pytest.importorskip("onnxscript")
-
 
 @pytest.fixture
 def release(tmp_path: Path) -> Path:
