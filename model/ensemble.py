@@ -36,6 +36,7 @@ from model.questions import Heard, Known, Question, Route
 
 _STATISTICS, _SAME, _WORDS, _VISUAL = range(len(EXPERTS))
 _LOOKED = (_STATISTICS, _SAME)
+_NOBODY = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +129,11 @@ class Ensemble:
             return self._embed(signals, looks, everything)
         states = [category.state for category in categories]
         heard = self._hear(signals, categories, questions)
+        logits, answered = self._everyone(heard, states)
+        asked = self._unasked(len(heard.rows))
         while True:
-            wants = self._route(heard, states).wants
+            # From where it stopped: who was asked before answers as before.
+            wants = self._follow(heard, states, logits, answered, asked)
             if not (wants >= 0).any():
                 return signals
             new: list[str] = []
@@ -140,6 +144,9 @@ class Ensemble:
                     new.append(expert)
             more = self.experts.panel.sees(signals, new)
             heard = replace(heard, seen={**heard.seen, **more})
+            said, spoke = self.experts.panel.logits(states, heard.of, more, heard.rows, new)
+            for column in map(EXPERTS.index, new):
+                logits[:, column], answered[:, column] = said[:, column], spoke[:, column]
 
     def _looked_at(self, looks: Sequence[Look]) -> Signals:
         signals = Signals.empty(len(looks), self.widths)
@@ -209,12 +216,12 @@ class Ensemble:
 
     def under(
         self, route: Route, states: Sequence[CategoryState], chosen: NDArray[np.int64]
-    ) -> Tensor:
+    ) -> NDArray[np.float32]:
         """Probability (k,) of ``chosen`` questions of a route had their categories learned
         otherwise: by the same experts, without asking any further."""
         heard = route.heard.take(chosen)
         logits, answered = self._everyone(heard, states)
-        nothing = np.full(len(chosen), -1, np.int8)
+        nothing = np.full(len(chosen), _NOBODY, np.int8)
         asked = route.asked[chosen]
         return self._combined(heard, states, logits, answered, asked, nothing).probability
 
@@ -225,47 +232,65 @@ class Ensemble:
         which are always there, so that its answer does not depend on who else asked the encoder."""
         rows = np.array([question.row for question in questions], dtype=np.int64)
         of = np.array([question.category for question in questions], dtype=np.int64)
-        same, spoke = torch.zeros(len(rows)), torch.zeros(len(rows), dtype=torch.bool)
+        same, spoke = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.bool_)
         if self.experts is None:
-            visual = torch.from_numpy(signals.visual), torch.from_numpy(signals.embedded)
+            visual = signals.visual, signals.embedded
             return Heard(rows, of, {"visual": visual}, same, spoke)
         shared = np.array([question.shared for question in questions], dtype=np.int64)
         for number in np.unique(of).tolist():
             mine, category = np.flatnonzero(of == number), categories[number]
             said = self.experts.sameness.answer(
-                signals.take(rows[mine]).without_embedding(),
-                category.signals.without_embedding(),
+                signals.take(rows[mine]),
+                category.signals,
                 category.is_placeholder,
                 shared[mine],
+                by_hash=True,
             )
-            same[mine], spoke[mine] = torch.from_numpy(said.logit), torch.from_numpy(said.answered)
+            same[mine], spoke[mine] = said.logit, said.answered
         return Heard(rows, of, self.experts.panel.sees(signals), same, spoke)
 
     def _route(self, heard: Heard, states: Sequence[CategoryState]) -> Route:
         logits, answered = self._everyone(heard, states)
-        there = np.ones((len(heard.rows), len(EXPERTS)), np.bool_)
-        for name, (_, seen) in heard.seen.items():
-            there[:, EXPERTS.index(name)] = seen.numpy()[heard.rows]
-        asked = np.zeros_like(there)
-        wants = np.full(len(heard.rows), -1, np.int8)
+        asked = self._unasked(len(heard.rows))
+        wants = self._follow(heard, states, logits, answered, asked)
+        return self._combined(heard, states, logits, answered, asked, wants)
+
+    def _unasked(self, q: int) -> NDArray[np.bool_]:
+        """Who is asked (q, e) before any choice."""
+        asked = np.zeros((q, len(EXPERTS)), np.bool_)
         if self.experts is None:
             asked[:, _VISUAL] = True
-            wants[~there[:, _VISUAL]] = _VISUAL
         elif self.experts.policy is None:
             asked[:] = True
-            wants[~there[:, _VISUAL]] = _VISUAL
-            wants[~there[:, _WORDS]] = _WORDS
         else:
             asked[:, _LOOKED] = True
-            weighing, bucket = self._told(states)
-            said, spoke = logits.numpy(), answered.numpy()
+        return asked
 
-            def so_far(rows: NDArray[np.int64]) -> NDArray[np.float64]:
-                heard_of = weighing.combined(heard.of[rows], said[rows], (spoke & asked)[rows])
-                return heard_of.astype(np.float64)
+    def _follow(
+        self,
+        heard: Heard,
+        states: Sequence[CategoryState],
+        logits: NDArray[np.float32],
+        answered: NDArray[np.bool_],
+        asked: NDArray[np.bool_],
+    ) -> NDArray[np.int8]:
+        """As far as answers are there: fills ``asked`` in, and says whose answer is missing."""
+        there = np.ones(asked.shape, np.bool_)
+        for name, (_, seen) in heard.seen.items():
+            there[:, EXPERTS.index(name)] = seen[heard.rows]
+        wants = np.full(len(asked), _NOBODY, np.int8)
+        if self.experts is None or self.experts.policy is None:
+            wants[~there[:, _VISUAL]] = _VISUAL
+            if self.experts is not None:
+                wants[~there[:, _WORDS]] = _WORDS
+            return wants
+        weighing, bucket = self._told(states)
 
-            wants = follow(self.experts.policy, so_far, asked, bucket[heard.of], there)
-        return self._combined(heard, states, logits, answered, torch.from_numpy(asked), wants)
+        def so_far(rows: NDArray[np.int64]) -> NDArray[np.float64]:
+            spoke = answered[rows] & asked[rows]
+            return weighing.combined(heard.of[rows], logits[rows], spoke).astype(np.float64)
+
+        return follow(self.experts.policy, so_far, asked, bucket[heard.of], there)
 
     def _told(self, states: Sequence[CategoryState]) -> tuple[Weighing, NDArray[np.int8]]:
         """Of each category how it weighs its experts, and its bucket for the policy: made once."""
@@ -286,7 +311,9 @@ class Ensemble:
         )
         return weighing, np.array([bucket for _, bucket in each], np.int8)
 
-    def _everyone(self, heard: Heard, states: Sequence[CategoryState]) -> tuple[Tensor, Tensor]:
+    def _everyone(
+        self, heard: Heard, states: Sequence[CategoryState]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Logits (q, e), and whether answered (q, e), under these states."""
         q = len(heard.rows)
         if self.experts is not None:
@@ -294,31 +321,31 @@ class Ensemble:
             logits, answered = panel.logits(states, heard.of, heard.seen, heard.rows)
             logits[:, _SAME], answered[:, _SAME] = heard.same, heard.same_answered
             return logits, answered
-        logits = torch.zeros(q, len(EXPERTS))
-        answered = torch.zeros(q, len(EXPERTS), dtype=torch.bool)
+        logits = np.zeros((q, len(EXPERTS)), np.float32)
+        answered = np.zeros((q, len(EXPERTS)), np.bool_)
         answered[:, _VISUAL] = True
         if q:
-            heads = torch.stack([state.heads["visual"] for state in states])
+            heads = np.stack([state.heads["visual"].numpy() for state in states])
             rows = heard.seen["visual"][0][heard.rows]
-            logits[:, _VISUAL] = torch.logit(self.learner.score_many(heads[heard.of], rows))
+            logits[:, _VISUAL] = self.learner.log_odds(heads[heard.of], rows)
         return logits, answered
 
     def _combined(
         self,
         heard: Heard,
         states: Sequence[CategoryState],
-        logits: Tensor,
-        answered: Tensor,
-        asked: Tensor,
+        logits: NDArray[np.float32],
+        answered: NDArray[np.bool_],
+        asked: NDArray[np.bool_],
         wants: NDArray[np.int8],
     ) -> Route:
         spoke = answered & asked
         if self.experts is None:
-            return Route(heard, logits, spoke, asked, logits[:, _VISUAL], spoke.float(), wants)
+            alone = spoke.astype(np.float32)
+            return Route(heard, logits, spoke, asked, logits[:, _VISUAL], alone, wants)
         weighing, _ = self._told(states)
-        combined = torch.from_numpy(weighing.combined(heard.of, logits.numpy(), spoke.numpy()))
-        weights = torch.from_numpy(weighing.of(heard.of, spoke.numpy())[0])
-        return Route(heard, logits, spoke, asked, combined, weights, wants)
+        combined = weighing.combined(heard.of, logits, spoke)
+        return Route(heard, logits, spoke, asked, combined, weighing.of(heard.of, spoke)[0], wants)
 
     def unsure_below(self, placeholder: int, real: int) -> float:
         """t: an answer with t < p < 1 - t is unsure in a category of so many examples; 0.5 where

@@ -26,6 +26,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from model.calibration import sigmoid
 from model.encoder import Encoder, normalise
 from model.ensemble import Ensemble
 from model.errors import SupportError
@@ -100,9 +101,10 @@ def explain(
     if signals is None:
         signals = ensemble.examine([ensemble.look(pixels, width, height)], [known], questions)
     route = ensemble.route(signals, [known], questions)
-    weights = route.weights[0] / route.weights[0].sum().clamp_min(1e-9)
+    weights = route.weights[0] / max(route.weights[0].sum(), 1e-9)
+    alone = sigmoid(route.logits[0])
     experts = {
-        name: Opinion(float(route.logits[0, column].sigmoid()), float(weights[column]))
+        name: Opinion(float(alone[column]), float(weights[column]))
         for column, name in enumerate(EXPERTS)
         if route.answered[0, column]
     }

@@ -128,7 +128,7 @@ class Adapted:
         looks = self.model._look(pictures)
         questions = [Question(row, 0) for row in range(len(looks))]
         signals = ensemble.examine(looks, [self.known], questions)
-        return ensemble.route(signals, [self.known], questions).probability
+        return torch.from_numpy(ensemble.route(signals, [self.known], questions).probability)
 
 
 def load(

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
+from model.calibration import sigmoid
 from model.experts.category import CategoryState
 from model.experts.signals import Signals
-from model.learners.base import to_probability
+from model.learners.base import MIN_PROBABILITY
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +57,9 @@ class Heard:
 
     rows: NDArray[np.int64]
     of: NDArray[np.int64]
-    seen: Mapping[str, tuple[Tensor, Tensor]]
-    same: Tensor
-    same_answered: Tensor
+    seen: Mapping[str, tuple[NDArray[np.float32], NDArray[np.bool_]]]
+    same: NDArray[np.float32]
+    same_answered: NDArray[np.bool_]
 
     def take(self, chosen: NDArray[np.int64]) -> Heard:
         """Some of the questions."""
@@ -86,14 +86,15 @@ class Route:
     """
 
     heard: Heard
-    logits: Tensor
-    answered: Tensor
-    asked: Tensor
-    combined: Tensor
-    weights: Tensor
+    logits: NDArray[np.float32]
+    answered: NDArray[np.bool_]
+    asked: NDArray[np.bool_]
+    combined: NDArray[np.float32]
+    weights: NDArray[np.float32]
     wants: NDArray[np.int8]
 
     @property
-    def probability(self) -> Tensor:
+    def probability(self) -> NDArray[np.float32]:
         """Shape (q,), strictly inside (0, 1)."""
-        return to_probability(self.combined)
+        found: NDArray[np.float32] = sigmoid(self.combined).astype(np.float32)
+        return found.clip(MIN_PROBABILITY, 1 - MIN_PROBABILITY)

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from model import Model, PictureError
+from model.calibration import sigmoid
 from model.experts import EXPERTS, ExpertName
 from model.experts.signals import Signals
 from model.teacher.candidates import answer
@@ -223,18 +223,17 @@ class Scorer:
         )
         # Each once, in the order of their first questions, as `known` is.
         categories = list({id(one.category.known): one.category for one in asked}.values())
-        with torch.inference_mode():
-            answers = answer(
-                self._model.ensemble,
-                Signals.concatenated([one.picture.signals for one in asked]),
-                known,
-                [category.lessons for category in categories],
-                [category.online for category in categories],
-                questions,
-            )
+        answers = answer(
+            self._model.ensemble,
+            Signals.concatenated([one.picture.signals for one in asked]),
+            known,
+            [category.lessons for category in categories],
+            [category.online for category in categories],
+            questions,
+        )
         route = answers.route
-        weights = (route.weights / route.weights.sum(1, keepdim=True).clamp_min(1e-9)).numpy()
-        alone, answered = torch.sigmoid(route.logits).numpy(), route.answered.numpy()
+        weights = route.weights / route.weights.sum(1, keepdims=True).clip(1e-9)
+        alone, answered = sigmoid(route.logits), route.answered
         opinions: list[dict[ExpertName, Opinion]] = [
             {
                 name: Opinion(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float32, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -16,6 +17,9 @@ from model.experts.signal_expert import SignalExpert
 from model.experts.signals import Signals
 from model.learners.base import Learner
 from model.metalearner.context import ADAPTED, Record, describe
+
+Seen: TypeAlias = tuple[Float32[np.ndarray, "n d_e"], Bool[np.ndarray, " n"]]
+"""Embeddings of n pictures, and which of them an expert has seen."""
 
 LETTERING = 4.0
 """Log odds of lettering that weigh as much as the whole of what was read."""
@@ -52,9 +56,7 @@ class Panel(nn.Module):
             "visual": self._visual,
         }
 
-    def sees(
-        self, signals: Signals, asked: Sequence[str] = ADAPTED
-    ) -> dict[str, tuple[Tensor, Tensor]]:
+    def sees(self, signals: Signals, asked: Sequence[str] = ADAPTED) -> dict[str, Seen]:
         """Of each expert asked the embeddings (n, d_e), and which pictures it has seen.
 
         That there is no lettering is evidence, too: blank tiles and silhouettes have none, and
@@ -62,15 +64,15 @@ class Panel(nn.Module):
         """
         found = {}
         if "statistics" in asked:
-            rows = self.statistics.embed(torch.from_numpy(signals.statistics))
-            found["statistics"] = rows, torch.from_numpy(signals.looked)
+            found["statistics"] = self.statistics.embed(signals.statistics), signals.looked
         if "words" in asked:
-            words = torch.zeros(len(signals), self.words.dim)
             if signals.read.any():  # seldom, where a policy says who is asked
-                words = self.words.embed(torch.from_numpy(words_of(signals)))
-            found["words"] = words, torch.from_numpy(signals.read)
+                words = self.words.embed(words_of(signals))
+            else:
+                words = np.zeros((len(signals), self.words.dim), np.float32)
+            found["words"] = words, signals.read
         if "visual" in asked:
-            found["visual"] = torch.from_numpy(signals.visual), torch.from_numpy(signals.embedded)
+            found["visual"] = signals.visual, signals.embedded
         return found
 
     def adapt(self, support: Signals, is_placeholder: NDArray[np.bool_]) -> CategoryState:
@@ -93,8 +95,8 @@ class Panel(nn.Module):
         heads: dict[str, Tensor] = {}
         told: dict[str, Record] = {}
         left_out = torch.empty(0)
-        for name, (x, mask) in self.sees(support).items():
-            learner, x, y = self.learners[name], x[mask], labels[mask]
+        for name, (rows, mask) in self.sees(support).items():
+            learner, x, y = self.learners[name], torch.from_numpy(rows[mask]), labels[mask]
             studied = learner.study(x, y)
             nothing = studied.head if not len(x) else learner.adapt(x[:0], y[:0])
             base = learner.score(nothing, x)
@@ -114,10 +116,10 @@ class Panel(nn.Module):
         self,
         states: Sequence[CategoryState],
         of: Int[np.ndarray, " q"],
-        seen: Mapping[str, tuple[Tensor, Tensor]],
+        seen: Mapping[str, Seen],
         rows: Int[np.ndarray, " q"],
         asked: Sequence[str] = ADAPTED,
-    ) -> tuple[Float[Tensor, "q e"], Bool[Tensor, "q e"]]:
+    ) -> tuple[Float32[np.ndarray, "q e"], Bool[np.ndarray, "q e"]]:
         """Log odds of each expert, for question i about picture ``rows[i]`` in category
         ``states[of[i]]``; sameness' column stays empty.
 
@@ -127,18 +129,19 @@ class Panel(nn.Module):
         Returns:
             Logits, 0 where an expert abstains, and whether it answered.
         """
-        logits = torch.zeros(len(rows), len(EXPERTS))
-        answered = torch.zeros(len(rows), len(EXPERTS), dtype=torch.bool)
-        learners, picked, category = self.learners, torch.from_numpy(rows), torch.from_numpy(of)
+        logits = np.zeros((len(rows), len(EXPERTS)), np.float32)
+        answered = np.zeros((len(rows), len(EXPERTS)), np.bool_)
+        learners = self.learners
         for name in asked:
             x, mask = seen[name]
-            able = mask[picked]
-            if not bool(able.any()):
+            able = np.flatnonzero(mask[rows])
+            if not len(able):
                 continue
-            heads = torch.stack([state.heads[name] for state in states])
-            with torch.no_grad():
-                said = learners[name].score_many(heads[category[able]], x[picked[able]])
+            if len(states) == 1:
+                heads = states[0].heads[name].numpy()[None]
+            else:
+                heads = np.stack([state.heads[name].numpy() for state in states])[of[able]]
             column = EXPERTS.index(name)
-            logits[able, column] = torch.logit(said)
+            logits[able, column] = learners[name].log_odds(heads, x[rows[able]])
             answered[able, column] = True
         return logits, answered

@@ -74,6 +74,7 @@ class Sameness:
         *,
         catalogue: int | None = None,
         itself: NDArray[np.integer] | None = None,
+        by_hash: bool = False,
     ) -> Said:
         """Log odds that each picture is a placeholder in one category.
 
@@ -87,6 +88,7 @@ class Sameness:
             catalogue: of how many items they were counted; None where it is not known.
             itself: shape (q,): the row of ``examples`` that a query is, which is then not looked
                 at, or -1: for leaving one out.
+            by_hash: compare hashes alone, whatever the encoder has seen.
 
         Raises:
             SupportError: shapes do not belong together, or a count is out of its range.
@@ -95,7 +97,7 @@ class Sameness:
         unshared = shared is None or (len(shared) == len(queries) and bool((shared == 1).all()))
         if unshared and not len(examples):
             return Said(np.zeros(len(queries), np.float32), np.zeros(len(queries), np.bool_))
-        near = nearness(queries, examples, is_placeholder, itself)
+        near = nearness(queries, examples, is_placeholder, itself, by_hash=by_hash)
         signs = np.array([1.0, -1.0])
         alone = near.hash @ (signs * self.hash_alone)
         beside = near.hash @ (signs * self.hash_beside) + near.cosine @ (signs * self.cosine_beside)
@@ -135,6 +137,8 @@ def nearness(
     examples: Signals,
     is_placeholder: NDArray[np.bool_],
     itself: NDArray[np.integer] | None = None,
+    *,
+    by_hash: bool = False,
 ) -> Nearness:
     """Compare all queries with all examples, in blocks of a few megabytes.
 
@@ -149,7 +153,7 @@ def nearness(
     bits, cosine = np.full((q, 2), float(BITS)), np.full((q, 2), COSINE)
     sides = [np.flatnonzero(is_placeholder), np.flatnonzero(~is_placeholder)]
     # Only where all examples were: a nearest one of some would be another question.
-    embedded = bool(examples.embedded.all() and queries.embedded.any())
+    embedded = not by_hash and bool(examples.embedded.all() and queries.embedded.any())
     step = max(1, _BLOCK // max(1, m))
     for start in range(0, q if m else 0, step):
         rows = slice(start, start + step)

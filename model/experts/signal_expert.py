@@ -11,9 +11,11 @@ shop's product, and flat tiles are a paint shop's.
 from __future__ import annotations
 
 import math
+from typing import cast
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -90,15 +92,33 @@ class SignalExpert(nn.Module):
         projected: Tensor = self.projection(pooled)
         return functional.normalize(projected, dim=1)
 
-    @torch.no_grad()
-    def embed(self, signals: Float[Tensor, "n s"]) -> Float[Tensor, "n d"]:
+    def embed(self, signals: Float32[np.ndarray, "n s"]) -> Float32[np.ndarray, "n d"]:
         """Signals to embeddings of unit length.
+
+        In NumPy, as a service asks for one picture at a time: of what :meth:`scaled` and
+        :meth:`embed_pooled` take there, most is torch getting ready for each step.
 
         Raises:
             SupportError: signals of another width.
         """
         if signals.ndim != 2 or signals.shape[1] != self.signals:
-            raise SupportError(
-                f"signals must have shape (n, {self.signals}), got {tuple(signals.shape)}"
-            )
-        return self.embed_pooled(self.scaled(signals.float()))
+            raise SupportError(f"signals must have shape (n, {self.signals}), got {signals.shape}")
+        bounded = (signals - self.mean.numpy()) / self.deviation.numpy()
+        bounded = bounded.clip(-_MOST, _MOST, out=bounded)
+        plain = bounded * np.float32(1 / math.sqrt(self.signals))
+        if self.hidden:
+            features = bounded @ self.directions.numpy() + self.offsets.numpy()
+            features = features.clip(0, None, out=features)
+            features *= np.float32(math.sqrt(2 / self.hidden))
+            plain = np.concatenate([plain, features], axis=1)
+        turn = cast(nn.Linear, self.projection)
+        projected = _of_unit_length(plain) @ turn.weight.detach().numpy().T
+        projected += turn.bias.detach().numpy()
+        return _of_unit_length(projected)
+
+
+def _of_unit_length(rows: Float32[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]:
+    """As ``torch.nn.functional.normalize``."""
+    length = np.sqrt((rows * rows).sum(axis=1, keepdims=True))
+    found: np.ndarray = rows / np.maximum(length, np.float32(1e-12))
+    return found

@@ -8,10 +8,13 @@ each catalogue category and scores a batch of any mix of categories with one gat
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
@@ -21,6 +24,8 @@ from model.errors import SupportError, WeightsError
 
 # A score is never exactly 0 or 1: nothing that was learned from a few pictures is that sure.
 MIN_PROBABILITY = 1e-6
+MOST_LOG_ODDS = math.log((1 - MIN_PROBABILITY) / MIN_PROBABILITY)
+"""The same, as log odds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +110,12 @@ class Learner(Protocol):
 
     def score_many(self, states: Tensor, embeddings: Tensor) -> Tensor:
         """Row i of ``embeddings`` (q, d) with row i of ``states`` (q, s): shape (q,)."""
+
+    def log_odds(
+        self, states: NDArray[np.float32], embeddings: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """What :meth:`score_many` says, as log odds (q,) and from arrays: what a service asks.
+        ``states`` (1, s) is one state for all rows."""
 
     def leave_one_out(self, embeddings: Tensor, is_placeholder: Tensor) -> Tensor:
         """Probability of each example under the head fitted to all the others: shape (n,)."""

@@ -6,11 +6,13 @@ gathered product over (q, d + 1) numbers, whatever the number of categories.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from numpy.typing import NDArray
 from torch import Tensor
 
-from model.learners.base import to_probability
+from model.learners.base import MOST_LOG_ODDS, to_probability
 from model.learners.meta import MetaLearner
 
 
@@ -50,3 +52,12 @@ class LinearLearner(MetaLearner):
         """Probabilities (q,): embeddings (q, d), each under its own state (q, d + 1)."""
         logits = (states[:, :-1] * embeddings).sum(dim=1) + states[:, -1]
         return to_probability(logits)
+
+    def log_odds(
+        self, states: NDArray[np.float32], embeddings: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """See ``Learner.log_odds``. No matrix product: what a row says depends on nothing else in
+        the batch, to the last bit."""
+        logits = (states[:, :-1] * embeddings).sum(axis=1) + states[:, -1]
+        found: NDArray[np.float32] = logits.clip(-MOST_LOG_ODDS, MOST_LOG_ODDS)
+        return found

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from model.learners.base import Head, Studied, check_head, check_support, to_probability
@@ -80,6 +82,15 @@ class MetaLearner(nn.Module):
     def score_many(self, states: Tensor, embeddings: Tensor) -> Tensor:
         """Probabilities (q,): embeddings (q, d), each under its own state (q, s)."""
         return to_probability(self.logits(states, embeddings[:, None])[:, 0])
+
+    def log_odds(
+        self, states: NDArray[np.float32], embeddings: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Log odds (q,) of the probabilities of :meth:`score_many`; see ``Learner.log_odds``."""
+        rows = torch.from_numpy(embeddings)
+        each = torch.from_numpy(states).expand(len(rows), -1)
+        found: NDArray[np.float32] = torch.logit(self.score_many(each, rows)).numpy()
+        return found
 
     def leave_one_out(self, embeddings: Tensor, is_placeholder: Tensor) -> Tensor:
         """Probability (n,) of each example under the head fitted to the others, by refitting."""

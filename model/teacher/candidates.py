@@ -205,7 +205,7 @@ def answer(
         online: of each category its weights, None before the teacher's first word.
     """
     route = ensemble.route(signals, categories, questions)
-    whole = route.probability.numpy()
+    whole = route.probability
     given = np.repeat(whole[:, None], len(CANDIDATES), axis=1).astype(np.float32)
     of = route.heard.of
     columns: list[tuple[int, list[CategoryState | None]]] = [
@@ -218,7 +218,7 @@ def answer(
         if chosen.any():
             others = [state or ensemble.base for state in states]  # who has none is not chosen
             rows = np.flatnonzero(chosen)
-            given[rows, column] = ensemble.under(route, others, rows).numpy()
+            given[rows, column] = ensemble.under(route, others, rows)
     given = given.clip(MIN_PROBABILITY, 1 - MIN_PROBABILITY)
     probability = whole.astype(np.float64)
     for number, weights in enumerate(online):

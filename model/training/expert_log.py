@@ -52,18 +52,15 @@ def ask_everyone(
         state = panel.adapt(support, episode.support_is_placeholder)
         q = len(episode.query)
         logits, answered = panel.logits([state], np.zeros(q, np.int64), seen, episode.query)
-        z, spoke = logits.numpy(), answered.numpy()
         same = sameness.answer(
-            pool.signals.take(episode.query).without_embedding(),
-            support.without_embedding(),
-            episode.support_is_placeholder,
+            pool.signals.take(episode.query), support, episode.support_is_placeholder, by_hash=True
         )
         column = EXPERTS.index("sameness")
-        z[:, column], spoke[:, column] = same.logit, same.answered
+        logits[:, column], answered[:, column] = same.logit, same.answered
         rows.append(
             {
-                "logits": z,
-                "answered": spoke,
+                "logits": logits,
+                "answered": answered,
                 "context": np.tile(state.context, (q, 1)),
                 "label": episode.query_is_placeholder,
                 "episode": np.full(q, number),

@@ -69,7 +69,7 @@ def judge(
     signals = ensemble.examine(looks)
     questions = [Question(row, 0) for row in range(len(looks))]
     route = ensemble.route(signals, [adapted.known], questions)
-    return signals.visual, route.probability.double().numpy()
+    return signals.visual, route.probability.astype(np.float64)
 
 
 def judged(

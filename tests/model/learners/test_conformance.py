@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -83,6 +84,22 @@ def test_a_batch_of_categories_equals_one_by_one(name: str, n: int, seed: int) -
     together = learner.score_many(torch.stack([h.state for h in heads]), queries)
     alone = torch.cat([learner.score(h, queries[i : i + 1]) for i, h in enumerate(heads)])
     torch.testing.assert_close(together, alone, atol=1e-6, rtol=1e-5)
+
+
+@names
+@fewer
+@given(n=sizes, seed=seeds)
+def test_log_odds_are_those_of_the_probabilities(name: str, n: int, seed: int) -> None:
+    learner = build(name)
+    heads = [learner.adapt(embeddings(n, seed + i), labels(n, seed + i)) for i in range(4)]
+    states, queries = torch.stack([h.state for h in heads]), embeddings(4, seed + 7)
+    said = learner.score_many(states, queries)
+    found = learner.log_odds(states.numpy(), queries.numpy())
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(torch.sigmoid(torch.from_numpy(found)), said, atol=1e-6, rtol=1e-5)
+    one = learner.log_odds(states[:1].numpy(), queries.numpy())
+    expected = learner.score(heads[0], queries)
+    np.testing.assert_allclose(torch.sigmoid(torch.from_numpy(one)), expected, atol=1e-6, rtol=1e-5)
 
 
 @names

@@ -10,6 +10,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
+from model.errors import SupportError
 from model.experts.signal_expert import SignalExpert
 from model.metalearner.conformal import ONE_SIDED
 from model.metalearner.context import CONTEXT
@@ -63,7 +64,7 @@ def test_an_expert_learns_what_tells_stand_ins_apart(tmp_path: Path) -> None:
     fresh, truth = views(np.random.default_rng(1))
     y = np.array([label.is_standin for label in truth])
     for expert in (fitted.whole, *fitted.folds):
-        x = expert.embed(fresh)
+        x = torch.from_numpy(expert.embed(fresh.numpy()))
         base = expert.learner.adapt(x[:0], torch.zeros(0, dtype=torch.bool))
         said = expert.learner.score(base, x).numpy()
         assert auroc(said, y) > 0.93
@@ -143,6 +144,20 @@ def test_logged_tasks_are_the_same_for_the_same_seed() -> None:
     one, same, other = (draw_logged_tasks(labels, 20, seed, queries=5) for seed in (1, 1, 2))
     assert all(np.array_equal(a.support, b.support) for a, b in zip(one, same, strict=True))
     assert any(not np.array_equal(a.query, b.query) for a, b in zip(one, other, strict=True))
+
+
+def test_what_is_asked_in_arrays_is_what_was_trained_in_tensors() -> None:
+    rng = np.random.default_rng(7)
+    x = torch.tensor(rng.normal(size=(200, 5)), dtype=torch.float32) * 3
+    for hidden in (0, 32):
+        expert = SignalExpert(5, 2, hidden=hidden)
+        expert.standardise(x)
+        expected = expert.embed_pooled(expert.scaled(x)).detach().numpy()
+        np.testing.assert_allclose(expert.embed(x.numpy()), expected, atol=2e-6)
+        alone = np.concatenate([expert.embed(x.numpy()[i : i + 1]) for i in range(len(x))])
+        np.testing.assert_allclose(alone, expected, atol=2e-6)
+    with pytest.raises(SupportError, match=r"shape \(n, 5\), got \(2, 4\)"):
+        expert.embed(np.zeros((2, 4), np.float32))
 
 
 def test_random_features_let_a_linear_head_tell_inside_from_outside() -> None:
