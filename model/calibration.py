@@ -157,7 +157,7 @@ def pooled_calibration_error(
     return Interval(estimate, float(low), float(high), episodes)
 
 
-def sigmoid(logits: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+def sigmoid(logits: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
     """1 / (1 + exp(-x)) without overflow at either end."""
     small = np.exp(-np.abs(logits))
     value: np.ndarray = np.where(logits >= 0, 1.0, small) / (1 + small)

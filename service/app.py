@@ -39,16 +39,18 @@ def create_app(
     settings: Settings,
     *,
     loaded: Model | None = None,
+    on_ready: Callable[[], None] | None = None,
     on_fatal: Callable[[Exception], None] | None = None,
 ) -> FastAPI:
     """Build the application. Nothing is opened before its lifespan begins.
 
     Args:
         loaded: a model that is there already, instead of loading ``settings.weights``.
+        on_ready: called once everything is there.
         on_fatal: told when it can never become ready; see :class:`service.runtime.Runtime`.
     """
     metrics = Metrics()
-    runtime = Runtime(settings, metrics, loaded, on_fatal)
+    runtime = Runtime(settings, metrics, loaded, on_ready, on_fatal)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -15,26 +15,27 @@ import asyncio
 import io
 import math
 import time
-from collections import OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-import numpy as np
 from PIL import Image
 
 from model import images
 from model.errors import PictureError
 from model.experts.signals import Signals
-from model.look import Look
 from service.decoding.decoders import Decoders
 from service.decoding.frames import Decoded
 from service.errors import Overloaded
+from service.judging import Answer
 from service.metrics import Metrics
 from service.pace import Pace
-from service.pictures import Embedded, Examines, Named, Source, Wish, name, questions_of, thumbnail
+from service.passes import one_pass
+from service.pictures import Embedded, Examines, Named, Source, Wish, name, thumbnail
+from service.seen import Seen
 from service.threads import call_this_thread
-from service.work import Plan, Work, begin_computing, given, is_complete
+from service.work import Plan, Work, begin_computing, given
 
 THUMBNAIL = 224
 """Pixels, at most, of a thumbnail's longer side: the released encoder's, so that it is there."""
@@ -65,12 +66,12 @@ class Embedder:
         self._encoding = ThreadPoolExecutor(
             plan.encode_threads, "encode", begin_computing, ("encode",)
         )
+        self._seen = Seen(experts, plan.cache, self._aside.submit)
         self._passing = 0
         self._lanes: deque[deque[Work]] = deque()
         self._works: dict[str, Work] = {}
         self._ready: deque[Work] = deque()
         self._decoding = 0
-        self._cache: OrderedDict[str, Embedded] = OrderedDict()
         self._pace = Pace(plan.at_once)
         self._in_passes = 0
         self._calls = 0  # requests that wait
@@ -101,14 +102,40 @@ class Embedder:
     def unknown(self, pictures: Sequence[Named | PictureError]) -> list[str]:
         """Names of those that are neither remembered nor on their way."""
         names = {picture.sha256 for picture in pictures if isinstance(picture, Named)}
-        return [name for name in names if name not in self._cache and name not in self._works]
+        return [name for name in names if name not in self._seen and name not in self._works]
+
+    @property
+    def remembers(self) -> bool:
+        """Whether it keeps what is known of pictures at all."""
+        return self._plan.cache > 0
 
     def remember(self, known: Embedded) -> None:
-        """Have it answer whoever brings this picture, as far as it is enough."""
-        if self._plan.cache and known.sha256 not in self._cache:
-            self._cache[known.sha256] = known
-            if len(self._cache) > self._plan.cache:
-                self._cache.popitem(last=False)
+        """Have it answer whoever brings this picture, as far as it is enough, where nothing is
+        known of the picture yet."""
+        if known.sha256 not in self._seen:
+            self._seen.remember(known)
+
+    def begin(self, pictures: Sequence[Named | PictureError], due: float) -> dict[str, Work]:
+        """Have those decoded that nobody has brought yet, for a request that does not know yet what
+        it wishes to know of them. Hand them to :meth:`embed`, and let go of them in any case.
+
+        Raises:
+            Overloaded: as :meth:`embed`.
+        """
+        named = {picture.sha256: picture for picture in pictures if isinstance(picture, Named)}
+        fresh = [named[name] for name in self.unknown(pictures)]
+        if fresh and (refusal := self.refusal(len(fresh))) is not None:
+            raise refusal
+        works = self._line_up(fresh)
+        for work in works.values():
+            work.waiters += 1
+            work.due = due
+        self._schedule()
+        return works
+
+    def let_go(self, begun: Mapping[str, Work]) -> None:
+        """Of what :meth:`begin` began; those that nobody else waits for are dropped."""
+        self._leave(begun.values())
 
     async def embed(
         self,
@@ -117,6 +144,7 @@ class Embedder:
         *,
         thumbnails: bool = False,
         due: float = math.inf,
+        begun: Mapping[str, Work] | None = None,
     ) -> list[Embedded | PictureError]:
         """Signals in order; a picture that cannot be read gives its error in its place.
 
@@ -126,6 +154,9 @@ class Embedder:
             wishes: of each picture what it is computed for; everything where None.
             thumbnails: make them beside the decoding, of pictures that are not known already.
             due: when nobody waits any more, on the loop's clock.
+            begun: from :meth:`begin`.
+        Returns:
+            Where there was a wish, an answer to it is among the picture's.
         Raises:
             Overloaded: more pictures would wait than may wait, or it would not be done in time.
         """
@@ -141,7 +172,8 @@ class Embedder:
         try:
             while missing:
                 todo = [named[name] for name in missing]
-                missing = await self._compute(todo, asked, done, thumbnails, due)
+                missing = await self._compute(todo, asked, done, thumbnails, due, begun or {})
+                begun = None
         finally:
             self._calls -= 1
         return [
@@ -156,23 +188,33 @@ class Embedder:
         done: dict[str, Embedded | Exception],
         thumbnails: bool,
         due: float,
+        begun: Mapping[str, Work],
     ) -> list[str]:
-        """Of distinct pictures what is cached, and what is computed, into ``done``.
+        """Of distinct pictures what is known, and what is computed, into ``done``.
 
         Returns:
             The names that must be computed once more: they were in a pass already, for somebody
             who may need less of them.
         """
-        kept = {p.sha256: self._cache[p.sha256] for p in pictures if p.sha256 in self._cache}
-        cached = await self._that_serve(kept, asked)
-        wanted = {p.sha256: p for p in pictures if p.sha256 not in cached}
+        # What was begun may be done: it cannot be read, or others waited for it, too.
+        ended = {name: work.done.result() for name, work in begun.items() if work.done.done()}
+        done.update(ended)
+        known = {name: one for name, one in ended.items() if isinstance(one, Embedded)}
+        known |= self._seen.of(picture.sha256 for picture in pictures)
+        served = await self._seen.that_serve(known, asked)
+        done.update(served)
+        wanted = {
+            picture.sha256: picture
+            for picture in pictures
+            if picture.sha256 not in served and not isinstance(done.get(picture.sha256), Exception)
+        }
         fresh = [picture for name, picture in wanted.items() if name not in self._works]
         if fresh and (refusal := self.refusal(len(fresh))) is not None:
             raise refusal
-        for sha256 in cached.keys() & self._cache.keys():
-            self._cache.move_to_end(sha256)
-        self._metrics.pictures.labels("cached").inc(len(cached))
-        self._metrics.pictures.labels("joined").inc(len(wanted) - len(fresh))
+        joined = sum(name in self._works and name not in begun for name in wanted)
+        self._seen.use(served)
+        self._metrics.pictures.labels("cached").inc(len(served))
+        self._metrics.pictures.labels("joined").inc(joined)
         works = self._enter(fresh, wanted, asked, thumbnails, due)
         late = [name for name, work in works.items() if work.begun]
         try:
@@ -180,11 +222,10 @@ class Embedder:
                 await asyncio.wait([work.done for work in works.values()])
         finally:
             self._leave(works.values())
-        done.update(cached)
         done.update((name, work.done.result()) for name, work in works.items())
         found = {name: one for name in late if isinstance(one := done[name], Embedded)}
-        served = await self._that_serve(found, asked)
-        return [name for name in found if name not in served]
+        enough = await self._seen.that_serve(found, asked)
+        return [name for name in found if name not in enough]
 
     def refusal(self, count: int) -> Overloaded | None:
         """Why a request of ``count`` new pictures cannot be taken now; None where it can."""
@@ -211,33 +252,6 @@ class Embedder:
         before = sum(min(len(lane), count) for lane in self._lanes)
         under_way = len(self._ready) + self._decoding + self._in_passes
         return (before + under_way + count) * self._pace.each
-
-    async def _that_serve(
-        self, known: dict[str, Embedded], asked: dict[str, list[Wish | None]]
-    ) -> dict[str, Embedded]:
-        """Those of which all is known that is wished to be known. What was looked at in part is
-        judged beside the event loop: the policy has to be asked."""
-        unsure = {
-            name: wishes
-            for name, one in known.items()
-            if not is_complete(one.signals)
-            and (wishes := [wish for wish in asked[name] if not one.serves(wish)])
-        }
-        partly = [name for name, wishes in unsure.items() if None not in wishes]
-        if partly:
-            told = [(row, wish) for row, n in enumerate(partly) for wish in unsure[n] if wish]
-            signals = Signals.concatenated([known[name].signals for name in partly])
-            verdicts = await self._loop.run_in_executor(
-                self._aside, self._experts.enough, signals, *questions_of(told)
-            )
-            for (row, wish), enough in zip(told, verdicts.tolist(), strict=True):
-                if enough:
-                    known[partly[row]].will_serve(wish)
-        return {
-            name: one
-            for name, one in known.items()
-            if name not in unsure or all(map(one.serves, unsure[name]))
-        }
 
     async def thumbnails(
         self, pictures: Sequence[Named | PictureError]
@@ -278,20 +292,22 @@ class Embedder:
         thumbnails: bool,
         due: float,
     ) -> dict[str, Work]:
-        lane: deque[Work] = deque()
-        for named in fresh:
-            work = self._works[named.sha256] = Work(named, self._loop)
-            lane.append(work)
-        if lane:
-            self._lanes.append(lane)
+        self._line_up(fresh)
         works = {name: self._works[name] for name in wanted}
         for sha256, work in works.items():
             work.waiters += 1
             work.wishes += asked[sha256]
             work.shown |= thumbnails
             work.due = max(work.due, due)
-        self._metrics.waiting.set(len(self._works))
         self._schedule()
+        return works
+
+    def _line_up(self, fresh: Sequence[Named]) -> dict[str, Work]:
+        works = {named.sha256: Work(named, self._loop) for named in fresh}
+        self._works.update(works)
+        if works:
+            self._lanes.append(deque(works.values()))
+            self._metrics.waiting.set(len(self._works))
         return works
 
     def _leave(self, works: Iterable[Work]) -> None:
@@ -409,14 +425,17 @@ class Embedder:
         task.add_done_callback(self._passes.discard)
 
     def _take(self, most: int) -> list[Work]:
-        """One encoder's share of what is ready and still waited for."""
+        """One encoder's share of what is ready and still waited for by somebody who knows what
+        for."""
         alive = [work for work in self._ready if not work.done.done()]
+        early = [work for work in alive if not work.wishes]
+        alive = [work for work in alive if work.wishes]
         free = min(
             self._plan.encode_threads - self._passing,
             self._plan.at_once - self._passing - self._decoding,
         )
         share = min(most, -(-len(alive) // free))
-        self._ready = deque(alive[share:])
+        self._ready = deque(early + alive[share:])
         return alive[:share]
 
     async def _pass(self, batch: list[Work]) -> None:
@@ -426,50 +445,30 @@ class Embedder:
         for work in batch:
             work.begun = True
         try:
-            signals = await self._loop.run_in_executor(self._encoding, self._examine, looks, wishes)
+            found = await self._loop.run_in_executor(
+                self._encoding, one_pass, self._experts, self._metrics, looks, wishes
+            )
         except Exception as error:  # whatever it is, those who wait must hear of it
             for work in batch:
                 self._finish(work, error)
         else:
-            for row, work in enumerate(batch):
-                self._keep(work, signals.take(np.array([row])), wishes[row])
+            for work, (signals, answers) in zip(batch, found, strict=True):
+                self._keep(work, signals, answers)
             self._pace.passed(time.perf_counter() - started, len(batch))
         finally:
             self._passing -= 1
             self._in_passes -= len(batch)
             self._schedule()
 
-    def _examine(self, looks: Sequence[Look], wishes: Sequence[Sequence[Wish | None]]) -> Signals:
-        """As much of each picture as anybody wishes, in two groups: all of it, or what it takes."""
-        self._metrics.batch_pictures.observe(len(looks))
-        with self._metrics.encode_seconds.time():
-            whole = [row for row, mine in enumerate(wishes) if None in mine]
-            some = [row for row, mine in enumerate(wishes) if None not in mine]
-            parts = []
-            if whole:
-                parts.append(self._experts.examine([looks[row] for row in whole]))
-            if some:
-                asked = questions_of(
-                    [(i, wish) for i, row in enumerate(some) for wish in wishes[row] if wish]
-                )
-                parts.append(self._experts.examine([looks[row] for row in some], *asked))
-        found = Signals.concatenated(parts)
-        self._metrics.experts.labels("words").inc(int(found.read.sum()))
-        self._metrics.experts.labels("visual").inc(int(found.embedded.sum()))
-        self._metrics.experts.labels("statistics").inc(len(found))
-        return found.take(np.argsort(np.array(whole + some)))
-
-    def _keep(self, work: Work, signals: Signals, wishes: Sequence[Wish | None]) -> None:
+    def _keep(self, work: Work, signals: Signals, answers: Sequence[tuple[Wish, Answer]]) -> None:
         picture = work.picture
         assert picture is not None  # only decoded pictures become part of a batch
         known = Embedded(work.named.sha256, signals, picture.width, picture.height, picture.format)
-        for wish in wishes:
-            if wish is not None:
-                known.will_serve(wish)
+        for wish, answer in answers:
+            known.answered(wish, answer)
         if not work.done.done():  # else it was dropped during the pass, and is counted so
             self._metrics.pictures.labels("computed").inc()
-        self._cache.pop(known.sha256, None)  # what was known was not enough
-        self.remember(known)
+        self._seen.remember(known)  # in the place of what was not enough
         if picture.thumbnail is not None:
             known = replace(known, thumbnail=picture.thumbnail)
         self._finish(work, known)

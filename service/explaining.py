@@ -10,15 +10,10 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-import torch
-
 from model import Model, PictureError, images
 from model.explanation import Explanation, explain, overlay
-from model.questions import Question
-from model.teacher.candidates import answer
 from service.batching import Embedder
 from service.errors import Overloaded
-from service.knowledge import Category
 from service.lookup import Lookup, other_weights
 from service.pictures import Embedded, Named, Wish
 from service.reading import TextReader
@@ -97,7 +92,8 @@ class Explainer:
         if category is None:
             raise other_weights(item.category)
         head = found.heads[item.category]
-        (picture,) = await self._embedder.embed([named], [Wish(category.known)])
+        wish = Wish(category)
+        (picture,) = await self._embedder.embed([named], [wish])
         if isinstance(picture, PictureError):
             raise picture
         if self._waiting >= self._most:
@@ -108,7 +104,7 @@ class Explainer:
         self._waiting += 1
         try:
             explained = await asyncio.get_running_loop().run_in_executor(
-                self._thread, self._explain, head, category, named, picture
+                self._thread, self._explain, head, wish, named, picture
             )
         finally:
             self._waiting -= 1
@@ -117,21 +113,12 @@ class Explainer:
         (text,) = await self._reader.read([named])
         return replace(explained, text=text)
 
-    def _explain(
-        self, head: ActiveHead, category: Category, named: Named, seen: Embedded
-    ) -> Explained:
-        ensemble = self._model.ensemble
-        with torch.inference_mode():
-            answers = answer(
-                ensemble,
-                seen.signals,
-                [category.known],
-                [category.lessons],
-                [category.online],
-                [Question(0, 0)],
-            )
+    def _explain(self, head: ActiveHead, wish: Wish, named: Named, seen: Embedded) -> Explained:
+        ensemble, category = self._model.ensemble, wish.category
+        answer = seen.answer(wish)
+        assert answer is not None  # the embedder answers every wish
         probability, threshold, decision = judge(
-            float(answers.probability[0]), head, self._lookup.band(head, category)
+            answer.probability, head, self._lookup.band(head, category)
         )
         # Embeddings are kept, pixels are not.
         pixels = images.decode(named.data, ensemble.image_size, self._limits).pixels

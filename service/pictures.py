@@ -20,13 +20,15 @@ from model.experts.signals import Signals
 from model.look import Look
 from model.questions import Known, Question
 from service.errors import UnreadableBase64
+from service.judging import Answer
+from service.knowledge import Category
 
 Source = bytes | str | PictureError
 """One picture as it came: its bytes, its base64, or why there is none."""
 
 
 class Examines(Protocol):
-    """What this module asks of :class:`model.ensemble.Ensemble`."""
+    """What batches ask of :class:`service.judging.Judge`."""
 
     @property
     def image_size(self) -> int:
@@ -44,10 +46,10 @@ class Examines(Protocol):
     ) -> Signals:
         """Signals, as far as the questions need them; all of them without questions."""
 
-    def enough(
-        self, signals: Signals, categories: Sequence[Known], questions: Sequence[Question]
-    ) -> npt.NDArray[np.bool_]:
-        """Shape (q,): whether each question can be answered from these signals."""
+    def answers(
+        self, signals: Signals, categories: Sequence[Category], questions: Sequence[Question]
+    ) -> list[Answer | None]:
+        """Of each question its answer; None where these signals are not enough for one."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,8 @@ class Embedded:
 
     Attributes:
         thumbnail: for people, where it was made beside the decoding.
-        enough_for: of categories as they were, the numbers of items that shared the picture for
-            which the signals are enough. Grows as it is asked about.
+        answers: of categories as they were, by the number of items that shared the picture, what
+            was answered. Grows as it is asked about.
     """
 
     sha256: str
@@ -74,17 +76,24 @@ class Embedded:
     height: int
     format: str
     thumbnail: bytes | None = field(default=None, repr=False)
-    enough_for: WeakKeyDictionary[Known, set[int]] = field(
+    answers: WeakKeyDictionary[Category, dict[int, Answer]] = field(
         default_factory=WeakKeyDictionary, repr=False
     )
 
-    def serves(self, wish: Wish | None) -> bool:
-        """Whether it is known to be enough."""
-        return wish is not None and wish.shared in self.enough_for.get(wish.known, ())
+    def answer(self, wish: Wish) -> Answer | None:
+        """What was answered; None where nobody has asked, or too little is known."""
+        return self.answers.get(wish.category, {}).get(wish.shared)
 
-    def will_serve(self, wish: Wish) -> None:
-        """It is enough: nobody need ask again."""
-        self.enough_for.setdefault(wish.known, set()).add(wish.shared)
+    def answered(self, wish: Wish, answer: Answer) -> None:
+        """Nobody need ask again."""
+        self.answers.setdefault(wish.category, {})[wish.shared] = answer
+
+    def serves(self, wish: Wish | None) -> bool:
+        """Whether what was wished to be known is known; all that can be, where there is no wish."""
+        if wish is None:
+            seen = self.signals
+            return bool(seen.embedded[0]) and bool(seen.read[0] or not seen.looked[0])
+        return self.answer(wish) is not None
 
     @property
     def embedding(self) -> npt.NDArray[np.float32]:
@@ -102,19 +111,19 @@ class Wish:
     """What one picture is computed for: a category as it is now, and how many items share the
     picture. Everything that can be known of it where there is no wish."""
 
-    known: Known
+    category: Category
     shared: int = 1
 
 
-def questions_of(wishes: Sequence[tuple[int, Wish]]) -> tuple[list[Known], list[Question]]:
+def questions_of(wishes: Sequence[tuple[int, Wish]]) -> tuple[list[Category], list[Question]]:
     """The distinct categories among wishes, and a question for each wish about its row."""
     numbers: dict[int, int] = {}
-    categories: list[Known] = []
+    categories: list[Category] = []
     questions = []
     for row, wish in wishes:
-        number = numbers.setdefault(id(wish.known), len(categories))
+        number = numbers.setdefault(id(wish.category), len(categories))
         if number == len(categories):
-            categories.append(wish.known)
+            categories.append(wish.category)
         questions.append(Question(row, number, wish.shared))
     return categories, questions
 

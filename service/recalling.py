@@ -45,15 +45,21 @@ class Recaller:
         self._known = 1.0  # until it is seen: after a start every picture may have been here
         self._requests = 0
 
-    async def recall(self, tenant: str, pictures: Sequence[Named | PictureError]) -> None:
+    def pays(self, pictures: Sequence[Named | PictureError]) -> list[str]:
+        """Names of those that the store should be asked about; none where that would not pay."""
+        if not self._embedder.remembers:  # what it is told would be lost
+            return []
+        unknown = self._embedder.unknown(pictures)
+        self._requests += 1
+        return unknown if self._known >= PAYS or not self._requests % _PROBE else []
+
+    async def recall(self, tenant: str, unknown: Sequence[str]) -> None:
         """Have the embedder know whatever of these pictures is kept for the tenant.
 
         Raises:
             StoreUnavailable: it cannot be read.
         """
-        unknown = self._embedder.unknown(pictures)
-        self._requests += 1
-        if not unknown or (self._known < PAYS and self._requests % _PROBE):
+        if not unknown:
             return
         found = await self._store.known_pictures(tenant, unknown, self._model.card.sha256)
         of_use = 0

@@ -20,6 +20,7 @@ from service.decoding.decoders import Decoders, InProcesses, InThreads
 from service.errors import NotReady, ServiceError
 from service.explaining import Explainer
 from service.guessing import Guesser
+from service.judging import Judge
 from service.knowledge import Knowledge
 from service.learning import Fitter
 from service.lookup import Lookup
@@ -56,6 +57,7 @@ class Runtime:
 
     Args:
         loaded: a model that is there already, instead of loading ``settings.weights``.
+        on_ready: called once everything is there, before the first request is taken.
         on_fatal: told of what no waiting will mend (damaged weights, a database of a later
             release); the process should end.
     Raises:
@@ -67,6 +69,7 @@ class Runtime:
         settings: Settings,
         metrics: Metrics,
         loaded: Model | None = None,
+        on_ready: Callable[[], None] | None = None,
         on_fatal: Callable[[Exception], None] | None = None,
     ) -> None:
         if settings.read_text == "scores":
@@ -77,6 +80,7 @@ class Runtime:
         self.stale_examples = 0
         self.guesser: Guesser | None = None
         self._loaded = loaded
+        self._on_ready = on_ready
         self._on_fatal = on_fatal
         self._parts: Parts | None = None
         self._store: Store | None = None
@@ -165,7 +169,9 @@ class Runtime:
                 self._on_fatal(error)
             return
         plan = plan_for(settings, loaded.encoder.device.type)
-        self._embedder = embedder = Embedder(loaded.ensemble, plan, limits, self.metrics, decoders)
+        self._embedder = embedder = Embedder(
+            Judge(loaded.ensemble), plan, limits, self.metrics, decoders
+        )
         knowledge = Knowledge(loaded.ensemble)
         lookup = Lookup(loaded, knowledge, store)
         reads = settings.read_text
@@ -191,6 +197,8 @@ class Runtime:
             Explainer(loaded, lookup, embedder, limits, settings.queue_pictures, reader),
             reader,
         )
+        if self._on_ready is not None:
+            self._on_ready()
         self.metrics.ready.set(1)
         self.ready.set()
         log.info(

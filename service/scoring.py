@@ -14,14 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from model import Model, PictureError
-from model.calibration import sigmoid
-from model.experts import EXPERTS, ExpertName
-from model.experts.signals import Signals
-from model.teacher.candidates import answer
+from model.experts import ExpertName
 from service.batching import Embedder
+from service.judging import Answer, Opinion
 from service.knowledge import Category
 from service.lookup import Lookup, other_weights
-from service.pictures import Embedded, Named, Source, Wish, questions_of
+from service.pictures import Embedded, Named, Source, Wish
 from service.reading import TextReader
 from service.recalling import Recaller
 from service.store import (
@@ -33,8 +31,7 @@ from service.store import (
     Store,
     new_ids,
 )
-from service.store.together import Together
-from service.work import begin_computing
+from service.threads import call_this_thread
 
 THRESHOLD = 0.5
 """Of a category that has set none: the likelier of the two."""
@@ -43,6 +40,9 @@ THRESHOLD = 0.5
 SAME_PICTURE = 0.9999
 # Nothing that was learned from a few pictures is as sure as 0 or 1.
 LEAST = 1e-6
+# What is told of a few pictures takes less time than handing it to a thread and back: examples that
+# a picture is compared with, and how many of them the rest of its score weighs as much as.
+_AT_ONCE, _COMPARED = 4000, 250
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,6 @@ class Item:
     id: str | None
     category: str
     source: Source = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Opinion:
-    """What one expert said, and its share of the answer."""
-
-    probability: float
-    weight: float
 
 
 @dataclass(frozen=True)
@@ -99,24 +91,22 @@ class Failure:
 
 @dataclass(frozen=True)
 class _Asked:
-    """One picture of a request that can be answered; ``shared``: how many items carry it."""
+    """One picture of a request that has an answer; ``shared``: how many items carry it."""
 
     index: int
     item: Item
     tenant: str
     named: Named
     picture: Embedded
+    answer: Answer
     shared: int
     head: ActiveHead
     examples: ExampleMatrix
-    category: Category
+    band: float
 
 
 class Scorer:
     """Answers scores for one model from one store.
-
-    Requests that come together are answered together, in one thread: what the top level costs is
-    mostly the same for one picture and for twenty.
 
     Args:
         reader: spells out lettering as evidence; None where nobody does.
@@ -137,8 +127,7 @@ class Scorer:
         self._embedder = embedder
         self._recaller = recaller
         self._reader = reader
-        self._thread = ThreadPoolExecutor(1, "answer", begin_computing, ("answer",))
-        self._answers = Together(self._thread.submit, self._compute)
+        self._thread = ThreadPoolExecutor(1, "answer", call_this_thread, ("answer",))
 
     def close(self) -> None:
         """Finish what is being answered."""
@@ -157,26 +146,37 @@ class Scorer:
         """
         named = await self._embedder.name([item.source for item in items])
         wanted = sorted({item.category for item in items})
-        found, _ = await asyncio.gather(
-            self._lookup.find(tenant, wanted), self._recaller.recall(tenant, named)
-        )
-        heads, examples, categories = found.heads, found.examples, found.categories
-        carried = Counter(one.sha256 for one in named if isinstance(one, Named))
-        wishes = [
-            _wish(categories.get(i.category), n, carried) for i, n in zip(items, named, strict=True)
-        ]
-        pictures = await self._embedder.embed(named, wishes, due=due)
+        unknown = self._recaller.pays(named)
+        # While categories are looked up, unless the store may know what would come out.
+        begun = {} if unknown else self._embedder.begin(named, due)
+        try:
+            found, _ = await asyncio.gather(
+                self._lookup.find(tenant, wanted), self._recaller.recall(tenant, unknown)
+            )
+            heads, examples, categories = found.heads, found.examples, found.categories
+            carried = Counter(one.sha256 for one in named if isinstance(one, Named))
+            wishes = [
+                _wish(categories.get(item.category), one, carried)
+                for item, one in zip(items, named, strict=True)
+            ]
+            pictures = await self._embedder.embed(named, wishes, due=due, begun=begun)
+        finally:
+            self._embedder.let_go(begun)
         answers: list[Score | Failure | None] = [None] * len(items)
         asked = []
-        for index, (item, known, picture) in enumerate(zip(items, named, pictures, strict=True)):
+        for index, (item, known, picture, wish) in enumerate(
+            zip(items, named, pictures, wishes, strict=True)
+        ):
             name = item.category
             if isinstance(known, PictureError):
                 answers[index] = Failure(item.id, known)
             elif isinstance(picture, PictureError):
                 answers[index] = Failure(item.id, picture)
-            elif name not in categories:
+            elif wish is None:
                 answers[index] = Failure(item.id, other_weights(name))
             else:
+                answer = picture.answer(wish)
+                assert answer is not None  # the embedder answers every wish
                 asked.append(
                     _Asked(
                         index=index,
@@ -184,14 +184,20 @@ class Scorer:
                         tenant=tenant,
                         named=known,
                         picture=picture,
-                        shared=carried[known.sha256],
+                        answer=answer,
+                        shared=wish.shared,
                         head=heads[name],
                         examples=examples[name],
-                        category=categories[name],
+                        band=self._lookup.band(heads[name], categories[name]),
                     )
                 )
         if asked:
-            scores, rows = await self._answers.call(asked)
+            if sum(_COMPARED + len(one.examples.ids) for one in asked) <= _AT_ONCE:
+                scores, rows = self._told(asked)
+            else:
+                scores, rows = await asyncio.get_running_loop().run_in_executor(
+                    self._thread, self._told, asked
+                )
             # Before they are kept: a request that is refused here has changed nothing.
             scores = await self._with_text(asked, scores)
             await self._store.record_scores(rows)
@@ -213,58 +219,17 @@ class Scorer:
             scores[row] = replace(scores[row], text=text)
         return scores
 
-    def _compute(
-        self, requests: Sequence[Sequence[_Asked]]
-    ) -> list[tuple[list[Score], list[ScoreRow]]]:
-        """Of each request its scores, and what the store keeps of them."""
-        asked = [one for request in requests for one in request]
-        known, questions = questions_of(
-            [(row, Wish(one.category.known, one.shared)) for row, one in enumerate(asked)]
-        )
-        # Each once, in the order of their first questions, as `known` is.
-        categories = list({id(one.category.known): one.category for one in asked}.values())
-        answers = answer(
-            self._model.ensemble,
-            Signals.concatenated([one.picture.signals for one in asked]),
-            known,
-            [category.lessons for category in categories],
-            [category.online for category in categories],
-            questions,
-        )
-        route = answers.route
-        weights = route.weights / route.weights.sum(1, keepdims=True).clip(1e-9)
-        alone, answered = sigmoid(route.logits), route.answered
-        opinions: list[dict[ExpertName, Opinion]] = [
-            {
-                name: Opinion(
-                    round(float(alone[row, column]), 6), round(float(weights[row, column]), 4)
-                )
-                for column, name in enumerate(EXPERTS)
-                if answered[row, column]
-            }
-            for row in range(len(asked))
-        ]
+    def _told(self, asked: Sequence[_Asked]) -> tuple[list[Score], list[ScoreRow]]:
+        """Scores, and what the store keeps of them."""
         now = datetime.now(UTC)
         ids = new_ids(len(asked))
-        scores = [
-            self._score(one, ids[row], float(answers.probability[row]), opinions[row])
-            for row, one in enumerate(asked)
-        ]
-        rows = [
-            self._row(one, scores[row], answers.given[row], now) for row, one in enumerate(asked)
-        ]
-        ends = np.cumsum([len(request) for request in requests]).tolist()
-        return [
-            (scores[end - len(request) : end], rows[end - len(request) : end])
-            for request, end in zip(requests, ends, strict=True)
-        ]
+        scores = [self._score(one, score_id) for one, score_id in zip(asked, ids, strict=True)]
+        rows = [self._row(one, score, now) for one, score in zip(asked, scores, strict=True)]
+        return scores, rows
 
-    def _score(
-        self, asked: _Asked, score_id: str, raw: float, experts: dict[ExpertName, Opinion]
-    ) -> Score:
-        head = asked.head
-        band = self._lookup.band(head, asked.category)
-        probability, threshold, decision = judge(raw, head, band)
+    def _score(self, asked: _Asked, score_id: str) -> Score:
+        head, band = asked.head, asked.band
+        probability, threshold, decision = judge(asked.answer.probability, head, band)
         nearest, same = _neighbours(asked.picture, asked.examples)
         return Score(
             id=asked.item.id,
@@ -275,15 +240,13 @@ class Scorer:
             decision=decision,
             threshold=threshold,
             unsure_band=band,
-            experts=experts,
+            experts=asked.answer.experts,
             nearest=nearest,
             seen_in_request=asked.shared - 1,
             seen_in_category=same,
         )
 
-    def _row(
-        self, asked: _Asked, score: Score, given: npt.NDArray[np.float32], now: datetime
-    ) -> ScoreRow:
+    def _row(self, asked: _Asked, score: Score, now: datetime) -> ScoreRow:
         picture = asked.picture
         return ScoreRow(
             tenant=asked.tenant,
@@ -301,7 +264,7 @@ class Scorer:
             format=picture.format,
             category_id=asked.head.category_id,
             signals=picture.packed(self._model.ensemble),
-            answers=given.astype("<f4").tobytes(),
+            answers=asked.answer.given,
         )
 
 
@@ -325,7 +288,7 @@ def _wish(
     """What a picture is computed for; whatever is wrong with it is said before anything else."""
     if category is None or not isinstance(picture, Named):
         return None
-    return Wish(category.known, carried[picture.sha256])
+    return Wish(category, carried[picture.sha256])
 
 
 def _neighbours(

@@ -158,8 +158,9 @@ class Settings(BaseModel):
     cache_pictures: int = Field(
         20_000,
         ge=0,
-        description="Embeddings remembered by the SHA-256 of the picture (about 2 KB each), so "
-        "that a picture seen again is not computed again.",
+        description="Embeddings remembered by the SHA-256 of the picture (about 4 KB each, "
+        "and 1 KB for each category that asked), so that a picture seen again is not computed "
+        "again.",
     )
 
     # -- learning

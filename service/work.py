@@ -10,7 +10,6 @@ import torch
 
 from model import images
 from model.errors import PictureError
-from model.experts.signals import Signals
 from model.look import Look
 from service.pictures import Embedded, Named, Wish
 from service.threads import call_this_thread
@@ -58,10 +57,6 @@ def begin_computing(name: str) -> None:
     whatever the process was told."""
     call_this_thread(name)
     torch.set_num_threads(1)
-
-
-def is_complete(signals: Signals) -> bool:
-    return bool(signals.embedded[0]) and bool(signals.read[0] or not signals.looked[0])
 
 
 def given(result: Embedded | Exception) -> Embedded | PictureError:

@@ -9,6 +9,7 @@ waits for is finished.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -76,6 +77,7 @@ def main(arguments: Sequence[str]) -> int:
     keep_freed_memory()
     limits = images.Limits(max_bytes, max_pixels)
     call_this_thread("decode")
+    gc.freeze()  # what is imported stays: searching it would copy pages that all of them share
     children = []
     for number in numbers:
         child = os.fork()

@@ -27,9 +27,11 @@ from model.questions import Known, Question
 from service.batching import Embedder
 from service.decoding.decoders import InThreads
 from service.errors import Overloaded, UnreadableBase64
+from service.judging import Answer, Judge
+from service.knowledge import Category
 from service.metrics import Metrics
 from service.pictures import Embedded, Named, Wish
-from service.work import Plan, is_complete
+from service.work import Plan
 from tests.model.experts_random import random_ensemble
 from tests.service.pictures import product, standin
 
@@ -38,7 +40,7 @@ class Gated:
     """The real ensemble behind a gate; notes the size of each pass."""
 
     def __init__(self, ensemble: Ensemble) -> None:
-        self.ensemble = ensemble
+        self.judge = Judge(ensemble)
         self.image_size = ensemble.image_size
         self.judged = 0
         self.gate = threading.Event()
@@ -48,7 +50,7 @@ class Gated:
 
     @property
     def looks(self) -> bool:
-        return self.ensemble.looks
+        return self.judge.looks
 
     def examine(
         self,
@@ -56,18 +58,18 @@ class Gated:
         categories: Sequence[Known] = (),
         questions: Sequence[Question] | None = None,
     ) -> Signals:
-        if looks:  # a pass has two groups, and one may be empty
-            self.gate.wait()
-            self.passes.append(len(looks))
-            if self.fails:
-                raise RuntimeError("out of memory")
-        return self.ensemble.examine(looks, categories, questions)
+        self.gate.wait()
+        self.passes.append(len(looks))
+        if self.fails:
+            raise RuntimeError("out of memory")
+        return self.judge.examine(looks, categories, questions)
 
-    def enough(
-        self, signals: Signals, categories: Sequence[Known], questions: Sequence[Question]
-    ) -> np.ndarray:
-        self.judged += len(questions)
-        return self.ensemble.enough(signals, categories, questions)
+    def answers(
+        self, signals: Signals, categories: Sequence[Category], questions: Sequence[Question]
+    ) -> list[Answer | None]:
+        if threading.current_thread().name.startswith("aside"):  # else it is part of a pass
+            self.judged += len(questions)
+        return self.judge.answers(signals, categories, questions)
 
 
 class Bench:
@@ -295,7 +297,7 @@ def test_the_cache_is_bounded_and_keeps_what_was_used_last(small_model: Model) -
         async with opened(small_model, cache=2) as bench:
             for seed in (1, 2, 1, 3):
                 await bench.embedder.embed(products(seed))
-            assert len(bench.embedder._cache) == 2
+            assert len(bench.embedder._seen) == 2
             assert sum(bench.encoder.passes) == 3
             await bench.embedder.embed(products(1))
             assert sum(bench.encoder.passes) == 3
@@ -467,34 +469,134 @@ def test_what_would_come_too_late_is_not_begun(small_model: Model) -> None:
     run(work)
 
 
+def nothing_known(ensemble: Ensemble) -> Category:
+    known = Known(ensemble.base, ensemble.nothing, np.zeros(0, np.bool_))
+    return Category(known, None, None)
+
+
 def test_whether_what_is_known_is_enough_is_asked_once_a_category() -> None:
     """A picture that not every expert has seen may be enough for one category and not another."""
     ensemble = random_ensemble(1)  # reads some pictures, and not all
-    nothing = Known(ensemble.base, ensemble.nothing, np.zeros(0, np.bool_))
-    wish = Wish(nothing)
-    other = Wish(Known(ensemble.base, ensemble.nothing, np.zeros(0, np.bool_)), 3)
+    wish, other = Wish(nothing_known(ensemble)), Wish(nothing_known(ensemble), 3)
     pictures = products(*range(12))
 
     async def work() -> None:
         async with opened(ensemble) as bench:
             first = await bench.embedder.embed(pictures, [wish] * 12)
-            partly = sum(not is_complete(one.signals) for one in first if isinstance(one, Embedded))
-            assert partly > 0  # else there is nothing to ask
+            assert all(isinstance(one, Embedded) and one.answer(wish) for one in first)
+            partly = [one for one in first if isinstance(one, Embedded) and not one.serves(None)]
+            assert partly  # else some pictures were looked at as closely as all
             again = await bench.embedder.embed(pictures, [wish] * 12)
             assert all(one is two for one, two in zip(first, again, strict=True))
-            assert bench.encoder.judged == 0  # the pass itself went as far as it was enough
+            assert bench.encoder.judged == 0  # the pass itself answered
+            passes = len(bench.encoder.passes)
+            found = await bench.embedder.embed(pictures, [other] * 12)
+            assert all(isinstance(one, Embedded) and one.answer(other) for one in found)
+            assert bench.encoder.judged == 12
+            computed = sum(bench.encoder.passes[passes:])
+            assert computed <= len(partly)
+            await bench.embedder.embed(pictures, [other] * 12)
+            assert bench.encoder.judged == 12
+            # What was computed again is known as of its last pass.
+            await bench.embedder.embed(pictures, [wish] * 12)
+            assert bench.encoder.judged == 12 + computed
+            # Everything there is: whoever asks without a category gets it.
+            whole = await bench.embedder.embed(pictures)
+            assert all(isinstance(one, Embedded) and one.serves(None) for one in whole)
             passes = len(bench.encoder.passes)
             await bench.embedder.embed(pictures, [other] * 12)
-            assert bench.encoder.judged == partly
-            computed = len(bench.encoder.passes) > passes
-            await bench.embedder.embed(pictures, [other] * 12)
-            await bench.embedder.embed(pictures, [wish] * 12)
-            if not computed:
-                assert bench.encoder.judged == partly
-            # Everything there is: whoever asks without a category gets it, and nobody asks again.
-            await bench.embedder.embed(pictures)
-            judged = bench.encoder.judged
-            await bench.embedder.embed(pictures, [other] * 12)
-            assert bench.encoder.judged == judged
+            assert len(bench.encoder.passes) == passes
+
+    run(work)
+
+
+def test_a_picture_is_answered_alike_in_a_pass_and_from_memory() -> None:
+    ensemble = random_ensemble(3)
+    wish, other = Wish(nothing_known(ensemble)), Wish(nothing_known(ensemble))
+    pictures = products(*range(6))
+
+    async def work() -> None:
+        async with opened(ensemble) as bench:
+            for each in (wish, other):
+                for one in await bench.embedder.embed(pictures, [each] * 6):
+                    assert isinstance(one, Embedded)
+                    assert one.answer(each) is not None
+            for one in await bench.embedder.embed(pictures, [wish] * 6):
+                assert isinstance(one, Embedded)
+                mine, others = one.answer(wish), one.answer(other)
+                assert mine is not None
+                assert others is not None
+                assert mine.probability == pytest.approx(others.probability, rel=1e-4)
+                assert mine.experts.keys() == others.experts.keys()
+
+    run(work)
+
+
+def test_what_is_begun_is_decoded_while_nobody_knows_yet_what_for(small_model: Model) -> None:
+    wish = Wish(nothing_known(small_model.ensemble))
+
+    async def work() -> None:
+        async with opened(small_model) as bench:
+            embedder, mine = bench.embedder, products(1, 2)
+            begun = embedder.begin(mine, 1e12)
+            await until(lambda: all(work.look is not None for work in begun.values()))
+            assert bench.encoder.passes == []  # decoded, and waiting to be told
+            found = await embedder.embed(mine, [wish] * 2, begun=begun)
+            embedder.let_go(begun)
+            assert all(isinstance(one, Embedded) and one.answer(wish) for one in found)
+            counts = [bench.counted(each) for each in ("computed", "joined", "dropped")]
+            assert counts == [2, 0, 0]
+            # Known by now, and so nothing to begin.
+            assert embedder.begin(mine, 1e12) == {}
+            # Whose categories cannot be read lets go of what it began, and nobody computes it.
+            begun = embedder.begin(products(3), 1e12)
+            assert embedder.waiting == 1
+            embedder.let_go(begun)
+            assert embedder.waiting == 0
+            assert bench.counted("dropped") == 1
+            # Somebody else may wait for it, too: then it is computed all the same.
+            begun = embedder.begin(products(4), 1e12)
+            task = asyncio.create_task(embedder.embed(products(4), [wish]))
+            await asyncio.sleep(0)
+            embedder.let_go(begun)
+            assert isinstance((await task)[0], Embedded)
+            assert bench.counted("joined") == 1
+
+    run(work)
+
+
+def test_what_is_begun_and_cannot_be_read_is_decoded_once(small_model: Model) -> None:
+    wish = Wish(nothing_known(small_model.ensemble))
+    broken = named(product(1)[:40])
+
+    async def work() -> None:
+        async with opened(small_model) as bench:
+            begun = bench.embedder.begin([broken], 1e12)
+            await begun[broken.sha256].done
+            (found,) = await bench.embedder.embed([broken], [wish], begun=begun)
+            bench.embedder.let_go(begun)
+            assert isinstance(found, PictureError)
+            assert bench.counted("unreadable") == 1
+            # Nothing remembered: what others computed meanwhile is the answer all the same.
+        async with opened(small_model, cache=0) as bench:
+            begun = bench.embedder.begin(products(1), 1e12)
+            (first,) = await bench.embedder.embed(products(1), [wish])
+            (second,) = await bench.embedder.embed(products(1), [wish], begun=begun)
+            bench.embedder.let_go(begun)
+            assert first is second
+            assert bench.encoder.passes == [1]
+
+    run(work)
+
+
+def test_a_full_service_begins_nothing(small_model: Model) -> None:
+    async def work() -> None:
+        async with opened(small_model, queue=4) as bench:
+            bench.encoder.gate.clear()
+            begun = bench.embedder.begin(products(1, 2, 3), 1e12)
+            with pytest.raises(Overloaded):
+                bench.embedder.begin(products(4, 5), 1e12)
+            assert bench.embedder.waiting == 3
+            bench.embedder.let_go(begun)
 
     run(work)

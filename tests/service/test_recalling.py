@@ -102,3 +102,13 @@ def test_where_it_does_not_pay_nobody_asks_but_now_and_then(
             service.score("shoes", product(seed, 40, 40))
         assert len(asked) == 40
         assert became(service, "recalled") == 40
+
+
+def test_who_remembers_nothing_does_not_ask(tmp_path: Path, released: Model) -> None:
+    settings = settings_for(tmp_path, cache_pictures=0)
+    for _ in range(2):
+        with Service(settings, released) as service:
+            service.wait_until_ready()
+            assert service.score("shoes", product(1)).status_code == 200
+            assert became(service, "computed") == 1
+            assert became(service, "recalled") == 0

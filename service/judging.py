@@ -1,0 +1,100 @@
+"""What the experts of a release answer about pictures in categories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from model.calibration import sigmoid
+from model.ensemble import Ensemble
+from model.experts import EXPERTS, ExpertName
+from model.experts.signals import Signals
+from model.look import Look
+from model.questions import Known, Question
+from model.teacher.candidates import answer
+from service.knowledge import Category
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What one expert said, and its share of the answer."""
+
+    probability: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a category, as it is, answers about a picture.
+
+    Attributes:
+        probability: strictly inside (0, 1).
+        given: each candidate's probability (``model.teacher.candidates``), float32, little-endian.
+        experts: those that answered.
+    """
+
+    probability: float
+    given: bytes
+    experts: Mapping[ExpertName, Opinion]
+
+
+class Judge:
+    """The experts of one release; what they are asked costs mostly the same for one and twenty."""
+
+    def __init__(self, ensemble: Ensemble) -> None:
+        self._ensemble = ensemble
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square that pictures are letterboxed to."""
+        return self._ensemble.image_size
+
+    @property
+    def looks(self) -> bool:
+        """Whether there are experts that look at a picture beside its decoding."""
+        return self._ensemble.looks
+
+    def examine(
+        self,
+        looks: Sequence[Look],
+        categories: Sequence[Known] = (),
+        questions: Sequence[Question] | None = None,
+    ) -> Signals:
+        """See :meth:`model.ensemble.Ensemble.examine`."""
+        return self._ensemble.examine(looks, categories, questions)
+
+    def answers(
+        self, signals: Signals, categories: Sequence[Category], questions: Sequence[Question]
+    ) -> list[Answer | None]:
+        """Of each question its answer; None where an expert has not seen the picture yet that the
+        policy would ask."""
+        if not questions:
+            return []
+        found = answer(
+            self._ensemble,
+            signals,
+            [category.known for category in categories],
+            [category.lessons for category in categories],
+            [category.online for category in categories],
+            questions,
+        )
+        route = found.route
+        weights = (route.weights / route.weights.sum(1, keepdims=True).clip(1e-9)).tolist()
+        alone, answered = sigmoid(route.logits).tolist(), route.answered.tolist()
+        given = found.given.astype("<f4")
+        return [
+            None
+            if wants >= 0
+            else Answer(
+                float(found.probability[row]),
+                given[row].tobytes(),
+                {
+                    name: Opinion(round(said, 6), round(weight, 4))
+                    for name, said, weight, spoke in zip(
+                        EXPERTS, alone[row], weights[row], answered[row], strict=True
+                    )
+                    if spoke
+                },
+            )
+            for row, wants in enumerate(route.wants.tolist())
+        ]

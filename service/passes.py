@@ -1,0 +1,52 @@
+"""One pass over a few pictures: what their experts see, and what is answered at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from model.experts.signals import Signals
+from model.look import Look
+from service.judging import Answer
+from service.metrics import Metrics
+from service.pictures import Examines, Wish, questions_of
+
+Found = tuple[Signals, list[tuple[Wish, Answer]]]
+"""Of one picture: its signals, one row, and the answers to its wishes."""
+
+
+def one_pass(
+    experts: Examines,
+    metrics: Metrics,
+    looks: Sequence[Look],
+    wishes: Sequence[Sequence[Wish | None]],
+) -> list[Found]:
+    """As much of each picture as anybody wishes, in two groups: all of it, or what it takes. The
+    answers come with it: the experts are at hand here, and another thread would have to be woken.
+    """
+    metrics.batch_pictures.observe(len(looks))
+    found: dict[int, Found] = {}
+    with metrics.encode_seconds.time():
+        whole = [row for row, mine in enumerate(wishes) if None in mine]
+        some = [row for row, mine in enumerate(wishes) if None not in mine]
+        for group in (whole, some):
+            if not group:
+                continue
+            told = [(i, wish) for i, row in enumerate(group) for wish in wishes[row] if wish]
+            categories, questions = questions_of(told)
+            signals = experts.examine(
+                [looks[row] for row in group],
+                [category.known for category in categories],
+                questions if group is some else None,
+            )
+            metrics.experts.labels("words").inc(int(signals.read.sum()))
+            metrics.experts.labels("visual").inc(int(signals.embedded.sum()))
+            metrics.experts.labels("statistics").inc(len(group))
+            for i, row in enumerate(group):
+                found[row] = signals.take(np.array([i])), []  # a copy, which keeps nothing else
+            answers = experts.answers(signals, categories, questions)
+            for (i, wish), answer in zip(told, answers, strict=True):
+                if answer is not None:
+                    found[group[i]][1].append((wish, answer))
+    return [found[row] for row in range(len(looks))]
