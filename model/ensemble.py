@@ -119,14 +119,35 @@ class Ensemble:
         Raises:
             SupportError: pictures of different sizes.
         """
-        signals = self._looked_at(looks)
         if not looks:
-            return signals
+            return self.nothing
         if questions is None or self.experts is None or self.experts.policy is None:
-            everything = np.arange(len(looks))
+            signals, everything = self._looked_at(looks), np.arange(len(looks))
             if self.experts is not None:
                 signals = self._read(signals, looks, everything)
             return self._embed(signals, looks, everything)
+        return self._ask_on(looks, categories, questions)[0]
+
+    def examine_and_route(
+        self, looks: Sequence[Look], categories: Sequence[Known], questions: Sequence[Question]
+    ) -> tuple[Signals, Route]:
+        """:meth:`examine`, and what :meth:`route` would then say of the same questions, at hardly
+        any price beside it.
+
+        Raises:
+            SupportError: pictures of different sizes.
+        """
+        if not looks or self.experts is None or self.experts.policy is None:
+            signals = self.examine(looks, categories, questions)
+            return signals, self.route(signals, categories, questions)
+        return self._ask_on(looks, categories, questions)
+
+    def _ask_on(
+        self, looks: Sequence[Look], categories: Sequence[Known], questions: Sequence[Question]
+    ) -> tuple[Signals, Route]:
+        """As the policy says, until no question wants to know more."""
+        assert self.experts is not None  # else there is no policy
+        signals = self._looked_at(looks)
         states = [category.state for category in categories]
         heard = self._hear(signals, categories, questions)
         logits, answered = self._everyone(heard, states)
@@ -135,7 +156,7 @@ class Ensemble:
             # From where it stopped: who was asked before answers as before.
             wants = self._follow(heard, states, logits, answered, asked)
             if not (wants >= 0).any():
-                return signals
+                return signals, self._combined(heard, states, logits, answered, asked, wants)
             new: list[str] = []
             for expert, ask in (("words", self._read), ("visual", self._embed)):
                 wanted = np.unique(heard.rows[wants == EXPERTS.index(expert)])

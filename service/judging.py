@@ -10,8 +10,8 @@ from model.ensemble import Ensemble
 from model.experts import EXPERTS, ExpertName
 from model.experts.signals import Signals
 from model.look import Look
-from model.questions import Known, Question
-from model.teacher.candidates import answer
+from model.questions import Question, Route
+from model.teacher.candidates import answer_from
 from service.knowledge import Category
 
 
@@ -54,14 +54,17 @@ class Judge:
         """Whether there are experts that look at a picture beside its decoding."""
         return self._ensemble.looks
 
-    def examine(
-        self,
-        looks: Sequence[Look],
-        categories: Sequence[Known] = (),
-        questions: Sequence[Question] | None = None,
-    ) -> Signals:
-        """See :meth:`model.ensemble.Ensemble.examine`."""
-        return self._ensemble.examine(looks, categories, questions)
+    def examine(self, looks: Sequence[Look]) -> Signals:
+        """All that can be known of pictures."""
+        return self._ensemble.examine(looks)
+
+    def examine_for(
+        self, looks: Sequence[Look], categories: Sequence[Category], questions: Sequence[Question]
+    ) -> tuple[Signals, list[Answer]]:
+        """As much of pictures as questions take, and the answers."""
+        known = [category.known for category in categories]
+        signals, route = self._ensemble.examine_and_route(looks, known, questions)
+        return signals, self._told(route, categories)
 
     def answers(
         self, signals: Signals, categories: Sequence[Category], questions: Sequence[Question]
@@ -70,23 +73,26 @@ class Judge:
         policy would ask."""
         if not questions:
             return []
-        found = answer(
+        known = [category.known for category in categories]
+        route = self._ensemble.route(signals, known, questions)
+        return [
+            None if wants >= 0 else said
+            for wants, said in zip(route.wants.tolist(), self._told(route, categories), strict=True)
+        ]
+
+    def _told(self, route: Route, categories: Sequence[Category]) -> list[Answer]:
+        found = answer_from(
             self._ensemble,
-            signals,
-            [category.known for category in categories],
+            route,
             [category.lessons for category in categories],
             [category.online for category in categories],
-            questions,
         )
-        route = found.route
         weights = (route.weights / route.weights.sum(1, keepdims=True).clip(1e-9)).tolist()
         alone, answered = sigmoid(route.logits).tolist(), route.answered.tolist()
         given = found.given.astype("<f4")
         return [
-            None
-            if wants >= 0
-            else Answer(
-                float(found.probability[row]),
+            Answer(
+                probability,
                 given[row].tobytes(),
                 {
                     name: Opinion(round(said, 6), round(weight, 4))
@@ -96,5 +102,5 @@ class Judge:
                     if spoke
                 },
             )
-            for row, wants in enumerate(route.wants.tolist())
+            for row, probability in enumerate(found.probability.tolist())
         ]

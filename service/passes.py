@@ -34,18 +34,18 @@ def one_pass(
             if not group:
                 continue
             told = [(i, wish) for i, row in enumerate(group) for wish in wishes[row] if wish]
-            categories, questions = questions_of(told)
-            signals = experts.examine(
-                [looks[row] for row in group],
-                [category.known for category in categories],
-                questions if group is some else None,
-            )
+            pictures, asked = [looks[row] for row in group], questions_of(told)
+            answers: Sequence[Answer | None]
+            if group is some:
+                signals, answers = experts.examine_for(pictures, *asked)
+            else:
+                signals = experts.examine(pictures)
+                answers = experts.answers(signals, *asked)
             metrics.experts.labels("words").inc(int(signals.read.sum()))
             metrics.experts.labels("visual").inc(int(signals.embedded.sum()))
             metrics.experts.labels("statistics").inc(len(group))
             for i, row in enumerate(group):
                 found[row] = signals.take(np.array([i])), []  # a copy, which keeps nothing else
-            answers = experts.answers(signals, categories, questions)
             for (i, wish), answer in zip(told, answers, strict=True):
                 if answer is not None:
                     found[group[i]][1].append((wish, answer))

@@ -18,7 +18,7 @@ from model.ensemble import Ensemble
 from model.errors import PictureError
 from model.experts.signals import Signals
 from model.look import Look
-from model.questions import Known, Question
+from model.questions import Question
 from service.errors import UnreadableBase64
 from service.judging import Answer
 from service.knowledge import Category
@@ -38,13 +38,13 @@ class Examines(Protocol):
     def looks(self) -> bool:
         """Whether there are experts that look at a picture beside its decoding."""
 
-    def examine(
-        self,
-        looks: Sequence[Look],
-        categories: Sequence[Known] = (),
-        questions: Sequence[Question] | None = None,
-    ) -> Signals:
-        """Signals, as far as the questions need them; all of them without questions."""
+    def examine(self, looks: Sequence[Look]) -> Signals:
+        """All that can be known of pictures."""
+
+    def examine_for(
+        self, looks: Sequence[Look], categories: Sequence[Category], questions: Sequence[Question]
+    ) -> tuple[Signals, list[Answer]]:
+        """As much of pictures as questions take, and the answers."""
 
     def answers(
         self, signals: Signals, categories: Sequence[Category], questions: Sequence[Question]

@@ -204,7 +204,17 @@ def answer(
         lessons: of each category; None where it has no examples.
         online: of each category its weights, None before the teacher's first word.
     """
-    route = ensemble.route(signals, categories, questions)
+    return answer_from(ensemble, ensemble.route(signals, categories, questions), lessons, online)
+
+
+def answer_from(
+    ensemble: Ensemble,
+    route: Route,
+    lessons: Sequence[Lessons | None],
+    online: Sequence[OnlineWeights | None],
+) -> Answers:
+    """:func:`answer` where the questions' route is known; ``lessons`` and ``online`` are of the
+    route's categories."""
     whole = route.probability
     given = np.repeat(whole[:, None], len(CANDIDATES), axis=1).astype(np.float32)
     of = route.heard.of
@@ -212,7 +222,7 @@ def answer(
         (CANDIDATES.index(name), [None if one is None else getattr(one, name) for one in lessons])
         for name in _OTHERS
     ]
-    columns.append((BASE, [ensemble.base] * len(categories)))
+    columns.append((BASE, [ensemble.base] * len(lessons)))
     for column, states in columns:
         chosen = np.array([states[category] is not None for category in of.tolist()])
         if chosen.any():

@@ -76,12 +76,35 @@ class Database:
 
         ``work`` may run more than once where PostgreSQL asks for a retry.
         """
+
+        def once() -> T:
+            with Session(self._writer) as session, session.begin():
+                return work(session)
+
+        return self._until_it_ends(once)
+
+    def read_rows(self, work: Callable[[Connection], T]) -> T:
+        """:meth:`read` without a session, which takes longer than a small query: for what every
+        request asks."""
+        self._check_file()
+        with self.border(), self._reader.begin() as connection:
+            return work(connection)
+
+    def write_rows(self, work: Callable[[Connection], T]) -> T:
+        """:meth:`write` likewise."""
+
+        def once() -> T:
+            with self._writer.begin() as connection:
+                return work(connection)
+
+        return self._until_it_ends(once)
+
+    def _until_it_ends(self, once: Callable[[], T]) -> T:
         self._check_file()
         with self.border():
             for attempt in range(1, ATTEMPTS + 1):
                 try:
-                    with Session(self._writer) as session, session.begin():
-                        return work(session)
+                    return once()
                 except exc.OperationalError as error:
                     # 40001 serialization failure, 40P01 deadlock: the transaction was undone whole.
                     retry = getattr(error.orig, "sqlstate", None) in ("40001", "40P01")

@@ -11,7 +11,7 @@ kind, and scoring itself writes.)
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import Connection, and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from service.store import embeddings, sets
@@ -22,7 +22,7 @@ from service.store.schema import CategoryRow, VersionRow
 
 CHUNK = 500
 """Names a query; databases limit the parameters of a statement."""
-_POINTERS = select(
+_COLUMNS = select(
     CategoryRow.id,
     CategoryRow.name,
     CategoryRow.version,
@@ -30,10 +30,9 @@ _POINTERS = select(
     CategoryRow.unsure_band,
     CategoryRow.placeholder_count,
     CategoryRow.real_count,
-).where(
-    CategoryRow.tenant == bindparam("tenant"),
-    CategoryRow.name.in_(bindparam("names", expanding=True)),
-)
+).where(CategoryRow.tenant == bindparam("tenant"))
+_POINTERS = _COLUMNS.where(CategoryRow.name.in_(bindparam("names", expanding=True)))
+_POINTER = _COLUMNS.where(CategoryRow.name == bindparam("name"))  # a list is spelled out each time
 OVERHEAD = 500
 """Bytes of a cache entry beside its arrays and states, roughly."""
 
@@ -64,20 +63,28 @@ class HeadReader:
             ),
         )
 
-    def heads(self, session: Session, tenant: str, names: Sequence[str]) -> dict[str, ActiveHead]:
+    def heads(
+        self, connection: Connection, tenant: str, names: Sequence[str]
+    ) -> dict[str, ActiveHead]:
         """The active head of each name, unknown ones included."""
         found: dict[str, ActiveHead] = {}
         wanted = list(dict.fromkeys(names))
         for start in range(0, len(wanted), CHUNK):
-            self._fill(session, tenant, wanted[start : start + CHUNK], found)
+            self._fill(connection, tenant, wanted[start : start + CHUNK], found)
         return {name: found.get(name) or unknown_head(name) for name in wanted}
 
     def _fill(
-        self, session: Session, tenant: str, names: Sequence[str], found: dict[str, ActiveHead]
+        self,
+        connection: Connection,
+        tenant: str,
+        names: Sequence[str],
+        found: dict[str, ActiveHead],
     ) -> None:
-        # Past the session, which would look at the statement once more: every request comes here.
-        told = {"tenant": tenant, "names": names}
-        rows = session.connection().execute(_POINTERS, told).all()
+        if len(names) == 1:
+            told: dict[str, object] = {"tenant": tenant, "name": names[0]}
+            rows = connection.execute(_POINTER, told).all()
+        else:
+            rows = connection.execute(_POINTERS, {"tenant": tenant, "names": names}).all()
         payloads: dict[tuple[str, int], Payload] = {}
         missing: list[tuple[str, int]] = []
         for row in rows:
@@ -90,7 +97,7 @@ class HeadReader:
             else:
                 missing.append(key)
         if missing:
-            loaded = session.execute(
+            loaded = connection.execute(
                 select(
                     VersionRow.category_id,
                     VersionRow.number,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from service.store.embeddings import unpack_half
@@ -16,11 +16,10 @@ CHUNK = 500
 _INSERT = insert(ScoreRecordRow)
 
 
-def record(session: Session, rows: Sequence[ScoreRow]) -> None:
+def record(connection: Connection, rows: Sequence[ScoreRow]) -> None:
     """Insert the rows."""
     if rows:
-        # Past the session, which would make objects of them first: every request comes here.
-        session.connection().execute(_INSERT, [vars(row) for row in rows])
+        connection.execute(_INSERT, [vars(row) for row in rows])
 
 
 def get(session: Session, tenant: str, score_ids: Sequence[str]) -> dict[str, ScoreRow]:

@@ -283,8 +283,8 @@ class Store(Upkeep):
         names: dict[str, list[str]] = {}
         for tenant, mine in asked:
             names.setdefault(tenant, []).extend(mine)
-        found = self._workers.database.read(
-            lambda session: {t: self._heads.heads(session, t, mine) for t, mine in names.items()}
+        found = self._workers.database.read_rows(
+            lambda rows: {t: self._heads.heads(rows, t, mine) for t, mine in names.items()}
         )
         return [{name: found[tenant][name] for name in mine} for tenant, mine in asked]
 
@@ -315,7 +315,7 @@ class Store(Upkeep):
 
     def _write_scores(self, asked: Sequence[Sequence[ScoreRow]]) -> list[None]:
         together = [row for rows in asked for row in rows]
-        self._workers.database.write(lambda session: scores.record(session, together))
+        self._workers.database.write_rows(lambda rows: scores.record(rows, together))
         return [None] * len(asked)
 
     async def scores(self, tenant: str, score_ids: Sequence[str]) -> Mapping[str, ScoreRow]:

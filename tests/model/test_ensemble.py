@@ -77,6 +77,13 @@ def test_a_question_is_answered_alike_alone_and_among_others(
     signals = ensemble.examine(pictures, categories, questions)
     together = ensemble.route(signals, categories, questions)
     assert (together.wants == -1).all()
+    again, at_once = ensemble.examine_and_route(pictures, categories, questions)
+    for name in ("read", "embedded", "visual", "words"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(signals, name))
+    for name in ("asked", "answered", "wants"):
+        np.testing.assert_array_equal(getattr(at_once, name), getattr(together, name))
+    for name in ("logits", "combined", "weights"):
+        np.testing.assert_allclose(getattr(at_once, name), getattr(together, name), atol=1e-5)
     everything = ensemble.route(ensemble.examine(pictures), categories, questions)
     for i, question in enumerate(questions):
         alone = [Question(0, 0, question.shared)]

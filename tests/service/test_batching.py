@@ -52,17 +52,21 @@ class Gated:
     def looks(self) -> bool:
         return self.judge.looks
 
-    def examine(
-        self,
-        looks: Sequence[Look],
-        categories: Sequence[Known] = (),
-        questions: Sequence[Question] | None = None,
-    ) -> Signals:
+    def examine(self, looks: Sequence[Look]) -> Signals:
+        self._pass(looks)
+        return self.judge.examine(looks)
+
+    def examine_for(
+        self, looks: Sequence[Look], categories: Sequence[Category], questions: Sequence[Question]
+    ) -> tuple[Signals, list[Answer]]:
+        self._pass(looks)
+        return self.judge.examine_for(looks, categories, questions)
+
+    def _pass(self, looks: Sequence[Look]) -> None:
         self.gate.wait()
         self.passes.append(len(looks))
         if self.fails:
             raise RuntimeError("out of memory")
-        return self.judge.examine(looks, categories, questions)
 
     def answers(
         self, signals: Signals, categories: Sequence[Category], questions: Sequence[Question]
