@@ -258,7 +258,7 @@ class Ensemble:
             visual = signals.visual, signals.embedded
             return Heard(rows, of, {"visual": visual}, same, spoke)
         shared = np.array([question.shared for question in questions], dtype=np.int64)
-        for number in np.unique(of).tolist():
+        for number in sorted(set(of.tolist())):
             mine, category = np.flatnonzero(of == number), categories[number]
             said = self.experts.sameness.answer(
                 signals.take(rows[mine]),

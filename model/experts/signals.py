@@ -42,7 +42,7 @@ class Signals:
     visual: NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        counts = {field.name: len(getattr(self, field.name)) for field in fields(self)}
+        counts = {name: len(getattr(self, name)) for name in _NAMES}
         if len(set(counts.values())) != 1:
             raise SupportError(f"every signal needs one row a picture, got {counts}")
 
@@ -51,7 +51,7 @@ class Signals:
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_] | slice) -> Signals:
         """Signals of some pictures, by position or mask."""
-        return Signals(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+        return Signals(**{name: getattr(self, name)[rows] for name in _NAMES})
 
     def without_embedding(self) -> Signals:
         """The same pictures before the encoder has seen them."""
@@ -85,10 +85,7 @@ class Signals:
         if not parts:
             raise SupportError("there are no signals to concatenate")
         return Signals(
-            **{
-                field.name: np.concatenate([getattr(part, field.name) for part in parts])
-                for field in fields(Signals)
-            }
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _NAMES}
         )
 
     def packed(self, row: int, mark: int) -> bytes:
@@ -108,6 +105,9 @@ class Signals:
         return _HEADER.pack(_FORMAT, flags, *widths, mark) + b"".join(
             part.tobytes() for part in parts
         )
+
+
+_NAMES = tuple(field.name for field in fields(Signals))
 
 
 def unpack(
