@@ -191,12 +191,6 @@ class Ensemble:
         signals.embedded[rows] = True
         return signals
 
-    def enough(
-        self, signals: Signals, categories: Sequence[Known], questions: Sequence[Question]
-    ) -> NDArray[np.bool_]:
-        """Shape (q,): whether each question can be answered from these signals."""
-        return self.route(signals, categories, questions).wants < 0
-
     # -- learning
 
     def adapt(self, support: Signals, is_placeholder: NDArray[np.bool_]) -> CategoryState:

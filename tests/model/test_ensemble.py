@@ -108,9 +108,9 @@ def test_without_a_policy_everyone_is_asked() -> None:
     signals = ensemble.examine(pictures, [base], questions)
     assert signals.read.all()
     assert signals.embedded.all()
-    assert ensemble.enough(signals, [base], questions).all()
+    assert (ensemble.route(signals, [base], questions).wants == -1).all()
     unseen = Signals.empty(3, ensemble.widths)
-    assert not ensemble.enough(unseen, [base], questions).any()
+    assert (ensemble.route(unseen, [base], questions).wants >= 0).all()
 
 
 @settings(deadline=None, max_examples=10)
