@@ -19,7 +19,7 @@ from torch import Tensor
 
 from model.encoder import Encoder
 from model.experts import EXPERTS
-from model.experts.category import CategoryState
+from model.experts.category import CategoryState, heads_of
 from model.experts.panel import Panel
 from model.experts.sameness import Sameness
 from model.experts.signals import Signals
@@ -57,6 +57,22 @@ class Experts:
     surely: tuple[float, ...]
     policy: Policy | None
     digest: str
+
+
+@dataclass(eq=False)
+class _Walk:
+    """q questions on their way through the experts.
+
+    Attributes:
+        logits, answered, asked: shape (q, e), as in ``Route``; filled in on the way.
+        told: from :meth:`Ensemble._told`; None where the visual head answers alone.
+    """
+
+    heard: Heard
+    logits: NDArray[np.float32]
+    answered: NDArray[np.bool_]
+    asked: NDArray[np.bool_]
+    told: tuple[Weighing, NDArray[np.int8]] | None
 
 
 class Ensemble:
@@ -150,13 +166,12 @@ class Ensemble:
         signals = self._looked_at(looks)
         states = [category.state for category in categories]
         heard = self._hear(signals, categories, questions)
-        logits, answered = self._everyone(heard, states)
-        asked = self._unasked(len(heard.rows))
+        walk = self._set_out(heard, states)
         while True:
             # From where it stopped: who was asked before answers as before.
-            wants = self._follow(heard, states, logits, answered, asked)
+            wants = self._follow(walk)
             if not (wants >= 0).any():
-                return signals, self._combined(heard, states, logits, answered, asked, wants)
+                return signals, self._combined(walk, wants)
             new: list[str] = []
             for expert, ask in (("words", self._read), ("visual", self._embed)):
                 wanted = np.unique(heard.rows[wants == EXPERTS.index(expert)])
@@ -164,10 +179,10 @@ class Ensemble:
                     signals = ask(signals, looks, wanted)
                     new.append(expert)
             more = self.experts.panel.sees(signals, new)
-            heard = replace(heard, seen={**heard.seen, **more})
+            walk.heard = replace(walk.heard, seen={**walk.heard.seen, **more})
             said, spoke = self.experts.panel.logits(states, heard.of, more, heard.rows, new)
             for column in map(EXPERTS.index, new):
-                logits[:, column], answered[:, column] = said[:, column], spoke[:, column]
+                walk.logits[:, column], walk.answered[:, column] = said[:, column], spoke[:, column]
 
     def _looked_at(self, looks: Sequence[Look]) -> Signals:
         signals = Signals.empty(len(looks), self.widths)
@@ -227,18 +242,16 @@ class Ensemble:
             signals: of the pictures that the questions' rows count.
         """
         heard = self._hear(signals, categories, questions)
-        return self._route(heard, [category.state for category in categories])
+        walk = self._set_out(heard, [category.state for category in categories])
+        return self._combined(walk, self._follow(walk))
 
     def under(
         self, route: Route, states: Sequence[CategoryState], chosen: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Probability (k,) of ``chosen`` questions of a route had their categories learned
         otherwise: by the same experts, without asking any further."""
-        heard = route.heard.take(chosen)
-        logits, answered = self._everyone(heard, states)
-        nothing = np.full(len(chosen), _NOBODY, np.int8)
-        asked = route.asked[chosen]
-        return self._combined(heard, states, logits, answered, asked, nothing).probability
+        walk = replace(self._set_out(route.heard.take(chosen), states), asked=route.asked[chosen])
+        return self._combined(walk, np.full(len(chosen), _NOBODY, np.int8)).probability
 
     def _hear(
         self, signals: Signals, categories: Sequence[Known], questions: Sequence[Question]
@@ -264,48 +277,35 @@ class Ensemble:
             same[mine], spoke[mine] = said.logit, said.answered
         return Heard(rows, of, self.experts.panel.sees(signals), same, spoke)
 
-    def _route(self, heard: Heard, states: Sequence[CategoryState]) -> Route:
+    def _set_out(self, heard: Heard, states: Sequence[CategoryState]) -> _Walk:
+        """With what everyone has to say already, and whoever is asked before any choice."""
         logits, answered = self._everyone(heard, states)
-        asked = self._unasked(len(heard.rows))
-        wants = self._follow(heard, states, logits, answered, asked)
-        return self._combined(heard, states, logits, answered, asked, wants)
-
-    def _unasked(self, q: int) -> NDArray[np.bool_]:
-        """Who is asked (q, e) before any choice."""
-        asked = np.zeros((q, len(EXPERTS)), np.bool_)
+        asked = np.zeros(logits.shape, np.bool_)
         if self.experts is None:
             asked[:, _VISUAL] = True
-        elif self.experts.policy is None:
-            asked[:] = True
-        else:
-            asked[:, _LOOKED] = True
-        return asked
+            return _Walk(heard, logits, answered, asked, None)
+        asked[:, _LOOKED if self.experts.policy is not None else slice(None)] = True
+        return _Walk(heard, logits, answered, asked, self._told(states))
 
-    def _follow(
-        self,
-        heard: Heard,
-        states: Sequence[CategoryState],
-        logits: NDArray[np.float32],
-        answered: NDArray[np.bool_],
-        asked: NDArray[np.bool_],
-    ) -> NDArray[np.int8]:
-        """As far as answers are there: fills ``asked`` in, and says whose answer is missing."""
-        there = np.ones(asked.shape, np.bool_)
+    def _follow(self, walk: _Walk) -> NDArray[np.int8]:
+        """As far as answers are there: says (q,) whose answer is missing."""
+        heard = walk.heard
+        there = np.ones(walk.asked.shape, np.bool_)
         for name, (_, seen) in heard.seen.items():
             there[:, EXPERTS.index(name)] = seen[heard.rows]
-        wants = np.full(len(asked), _NOBODY, np.int8)
-        if self.experts is None or self.experts.policy is None:
+        policy = None if self.experts is None else self.experts.policy
+        if policy is None or walk.told is None:
+            wants = np.full(len(there), _NOBODY, np.int8)
             wants[~there[:, _VISUAL]] = _VISUAL
-            if self.experts is not None:
-                wants[~there[:, _WORDS]] = _WORDS
+            wants[~there[:, _WORDS]] = _WORDS
             return wants
-        weighing, bucket = self._told(states)
+        weighing, bucket = walk.told
 
         def so_far(rows: NDArray[np.int64]) -> NDArray[np.float64]:
-            spoke = answered[rows] & asked[rows]
-            return weighing.combined(heard.of[rows], logits[rows], spoke).astype(np.float64)
+            spoke = walk.answered[rows] & walk.asked[rows]
+            return weighing.combined(heard.of[rows], walk.logits[rows], spoke).astype(np.float64)
 
-        return follow(self.experts.policy, so_far, asked, bucket[heard.of], there)
+        return follow(policy, so_far, walk.asked, bucket[heard.of], there)
 
     def _told(self, states: Sequence[CategoryState]) -> tuple[Weighing, NDArray[np.int8]]:
         """Of each category how it weighs its experts, and its bucket for the policy: made once."""
@@ -340,25 +340,17 @@ class Ensemble:
         answered = np.zeros((q, len(EXPERTS)), np.bool_)
         answered[:, _VISUAL] = True
         if q:
-            heads = np.stack([state.heads["visual"].numpy() for state in states])
             rows = heard.seen["visual"][0][heard.rows]
-            logits[:, _VISUAL] = self.learner.log_odds(heads[heard.of], rows)
+            logits[:, _VISUAL] = self.learner.log_odds(heads_of(states, "visual", heard.of), rows)
         return logits, answered
 
-    def _combined(
-        self,
-        heard: Heard,
-        states: Sequence[CategoryState],
-        logits: NDArray[np.float32],
-        answered: NDArray[np.bool_],
-        asked: NDArray[np.bool_],
-        wants: NDArray[np.int8],
-    ) -> Route:
-        spoke = answered & asked
-        if self.experts is None:
+    def _combined(self, walk: _Walk, wants: NDArray[np.int8]) -> Route:
+        heard, logits, asked = walk.heard, walk.logits, walk.asked
+        spoke = walk.answered & asked
+        if walk.told is None:
             alone = spoke.astype(np.float32)
             return Route(heard, logits, spoke, asked, logits[:, _VISUAL], alone, wants)
-        weighing, _ = self._told(states)
+        weighing, _ = walk.told
         combined = weighing.combined(heard.of, logits, spoke)
         return Route(heard, logits, spoke, asked, combined, weighing.of(heard.of, spoke)[0], wants)
 

@@ -26,30 +26,21 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from model.calibration import sigmoid
 from model.encoder import Encoder, normalise
 from model.ensemble import Ensemble
 from model.errors import SupportError
-from model.experts import EXPERTS, ExpertName
+from model.experts import ExpertName
 from model.experts.area import own_area
 from model.experts.signals import Signals
 from model.learners.base import Learner
 from model.learners.meta import MetaLearner
-from model.questions import Known, Question
+from model.questions import Known, Opinion, Question
 
 # Apart for every common kind of colour blindness (Okabe and Ito 2008), and in brightness.
 ORANGE = (230, 159, 0)
 BLUE = (0, 114, 178)
 # Of the colour where a place matters most: the picture stays recognisable below it.
 _STRONGEST = 0.7
-
-
-@dataclass(frozen=True)
-class Opinion:
-    """What one expert says alone, and its share of the answer."""
-
-    probability: float
-    weight: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,13 +92,7 @@ def explain(
     if signals is None:
         signals = ensemble.examine([ensemble.look(pixels, width, height)], [known], questions)
     route = ensemble.route(signals, [known], questions)
-    weights = route.weights[0] / max(route.weights[0].sum(), 1e-9)
-    alone = sigmoid(route.logits[0])
-    experts = {
-        name: Opinion(float(alone[column]), float(weights[column]))
-        for column, name in enumerate(EXPERTS)
-        if route.answered[0, column]
-    }
+    (experts,) = route.opinions()
     visual, constant = shares(
         ensemble.encoder, ensemble.learner, known.state.heads["visual"], pixels
     )

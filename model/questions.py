@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.calibration import sigmoid
+from model.experts import EXPERTS, ExpertName
 from model.experts.category import CategoryState
 from model.experts.signals import Signals
 from model.learners.base import MIN_PROBABILITY
@@ -72,6 +73,14 @@ class Heard:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What one expert says alone, and its share of the answer."""
+
+    probability: float
+    weight: float
+
+
 @dataclass(frozen=True, eq=False)
 class Route:
     """How far q questions have come.
@@ -98,3 +107,16 @@ class Route:
         """Shape (q,), strictly inside (0, 1)."""
         found: NDArray[np.float32] = sigmoid(self.combined).astype(np.float32)
         return found.clip(MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+
+    def opinions(self) -> list[dict[ExpertName, Opinion]]:
+        """Of each question what those experts say that answered."""
+        weights = (self.weights / self.weights.sum(1, keepdims=True).clip(1e-9)).tolist()
+        alone, answered = sigmoid(self.logits).tolist(), self.answered.tolist()
+        return [
+            {
+                name: Opinion(said, weight)
+                for name, said, weight, spoke in zip(EXPERTS, *row, strict=True)
+                if spoke
+            }
+            for row in zip(alone, weights, answered, strict=True)
+        ]

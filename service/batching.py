@@ -123,10 +123,7 @@ class Embedder:
             Overloaded: as :meth:`embed`.
         """
         named = {picture.sha256: picture for picture in pictures if isinstance(picture, Named)}
-        fresh = [named[name] for name in self.unknown(pictures)]
-        if fresh and (refusal := self.refusal(len(fresh))) is not None:
-            raise refusal
-        works = self._line_up(fresh)
+        works = self._line_up([named[name] for name in self.unknown(pictures)])
         for work in works.values():
             work.waiters += 1
             work.due = due
@@ -208,14 +205,12 @@ class Embedder:
             for picture in pictures
             if picture.sha256 not in served and not isinstance(done.get(picture.sha256), Exception)
         }
-        fresh = [picture for name, picture in wanted.items() if name not in self._works]
-        if fresh and (refusal := self.refusal(len(fresh))) is not None:
-            raise refusal
         joined = sum(name in self._works and name not in begun for name in wanted)
+        self._line_up([picture for name, picture in wanted.items() if name not in self._works])
         self._seen.use(served)
         self._metrics.pictures.labels("cached").inc(len(served))
         self._metrics.pictures.labels("joined").inc(joined)
-        works = self._enter(fresh, wanted, asked, thumbnails, due)
+        works = self._enter(wanted, asked, thumbnails, due)
         late = [name for name, work in works.items() if work.begun]
         try:
             if works:
@@ -286,13 +281,12 @@ class Embedder:
 
     def _enter(
         self,
-        fresh: Sequence[Named],
-        wanted: dict[str, Named],
+        wanted: Iterable[str],
         asked: dict[str, list[Wish | None]],
         thumbnails: bool,
         due: float,
     ) -> dict[str, Work]:
-        self._line_up(fresh)
+        """As one who waits; each is on its way."""
         works = {name: self._works[name] for name in wanted}
         for sha256, work in works.items():
             work.waiters += 1
@@ -303,6 +297,13 @@ class Embedder:
         return works
 
     def _line_up(self, fresh: Sequence[Named]) -> dict[str, Work]:
+        """Of one request, in a lane of its own, for somebody to wait for.
+
+        Raises:
+            Overloaded: as :meth:`embed`.
+        """
+        if fresh and (refusal := self.refusal(len(fresh))) is not None:
+            raise refusal
         works = {named.sha256: Work(named, self._loop) for named in fresh}
         self._works.update(works)
         if works:

@@ -16,7 +16,6 @@ from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from model import Model
 from model.questions import Question
@@ -172,15 +171,14 @@ class Guesser:
         category, head = found.categories[name], found.heads[name]
         embeddings = np.stack([one.embedding for one in pictures])
         signals = self.knowledge.signals(embeddings, [one.signals for one in pictures])
-        with torch.inference_mode():
-            answers = answer(
-                self.model.ensemble,
-                signals,
-                [category.known],
-                [category.lessons],
-                [category.online],
-                [Question(row, 0) for row in range(len(pictures))],
-            )
+        answers = answer(
+            self.model.ensemble,
+            signals,
+            [category.known],
+            [category.lessons],
+            [category.online],
+            [Question(row, 0) for row in range(len(pictures))],
+        )
         band = self.lookup.band(head, category)
         judged = [judge(raw, head, band) for raw in answers.probability.tolist()]
         return [_sure(p, decision, self.guessing.sure) for p, _, decision in judged]

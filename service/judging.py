@@ -5,22 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from model.calibration import sigmoid
 from model.ensemble import Ensemble
-from model.experts import EXPERTS, ExpertName
+from model.experts import ExpertName
 from model.experts.signals import Signals
 from model.look import Look
-from model.questions import Question, Route
+from model.questions import Opinion, Question, Route
 from model.teacher.candidates import answer_from
 from service.knowledge import Category
-
-
-@dataclass(frozen=True, slots=True)
-class Opinion:
-    """What one expert said, and its share of the answer."""
-
-    probability: float
-    weight: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +78,10 @@ class Judge:
             [category.lessons for category in categories],
             [category.online for category in categories],
         )
-        weights = (route.weights / route.weights.sum(1, keepdims=True).clip(1e-9)).tolist()
-        alone, answered = sigmoid(route.logits).tolist(), route.answered.tolist()
         given = found.given.astype("<f4")
         return [
-            Answer(
-                probability,
-                given[row].tobytes(),
-                {
-                    name: Opinion(round(said, 6), round(weight, 4))
-                    for name, said, weight, spoke in zip(
-                        EXPERTS, alone[row], weights[row], answered[row], strict=True
-                    )
-                    if spoke
-                },
+            Answer(probability, given[row].tobytes(), experts)
+            for row, (probability, experts) in enumerate(
+                zip(found.probability.tolist(), route.opinions(), strict=True)
             )
-            for row, probability in enumerate(found.probability.tolist())
         ]

@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from model import Model, PictureError
 from model.experts import ExpertName
+from model.questions import Opinion
 from service.batching import Embedder
-from service.judging import Answer, Opinion
+from service.judging import Answer
 from service.knowledge import Category
 from service.lookup import Lookup, other_weights
 from service.pictures import Embedded, Named, Source, Wish

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,3 +56,18 @@ class CategoryState:
             raise WeightsError(f"these {len(data)} bytes are no category's state") from error
         heads = {name.removeprefix("head."): head for name, head in tensors.items()}
         return cls(heads, context, int(placeholder), int(real))
+
+
+def heads_of(
+    states: Sequence[CategoryState], expert: str, of: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """One expert's head (s_e,) in the category of each of q questions, as ``Learner.log_odds``
+    takes them: shape (q, s_e), or (1, s_e) where all are of one category.
+
+    Args:
+        of: shape (q,), positions among ``states``.
+    """
+    if len(states) == 1:
+        return states[0].heads[expert].numpy()[None]
+    found: NDArray[np.float32] = np.stack([state.heads[expert].numpy() for state in states])[of]
+    return found

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from model.experts import EXPERTS
-from model.experts.category import CategoryState
+from model.experts.category import CategoryState, heads_of
 from model.experts.signal_expert import SignalExpert
 from model.experts.signals import Signals
 from model.learners.base import Learner
@@ -137,11 +137,7 @@ class Panel(nn.Module):
             able = np.flatnonzero(mask[rows])
             if not len(able):
                 continue
-            if len(states) == 1:
-                heads = states[0].heads[name].numpy()[None]
-            else:
-                heads = np.stack([state.heads[name].numpy() for state in states])[of[able]]
-            column = EXPERTS.index(name)
+            column, heads = EXPERTS.index(name), heads_of(states, name, of[able])
             logits[able, column] = learners[name].log_odds(heads, x[rows[able]])
             answered[able, column] = True
         return logits, answered

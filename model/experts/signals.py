@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,13 +52,6 @@ class Signals:
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_] | slice) -> Signals:
         """Signals of some pictures, by position or mask."""
         return Signals(**{name: getattr(self, name)[rows] for name in _NAMES})
-
-    def without_embedding(self) -> Signals:
-        """The same pictures before the encoder has seen them."""
-        n = len(self)
-        return replace(
-            self, embedded=np.zeros(n, np.bool_), visual=np.zeros((n, 0), self.visual.dtype)
-        )
 
     @staticmethod
     def empty(n: int, widths: tuple[int, int, int]) -> Signals:

@@ -71,12 +71,7 @@ class ExplanationOut(Out):
             probability=found.probability,
             decision=found.decision,
             threshold=found.threshold,
-            experts={
-                name: Expert(
-                    probability=round(opinion.probability, 6), weight=round(opinion.weight, 4)
-                )
-                for name, opinion in why.experts.items()
-            },
+            experts=Expert.each(why.experts),
             visual=_rows(why.visual),
             visual_constant=round(why.constant, 6),
             words=None if why.words is None else _rows(why.words),

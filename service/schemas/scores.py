@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
 
 from model.experts import ExpertName
+from model.questions import Opinion
 from service import problems
 from service.schemas.base import CategoryName, In, Out, PictureIn, ProblemOut
 from service.schemas.model import ModelName
@@ -56,6 +58,14 @@ class Expert(Out):
 
     probability: float = Field(description="What it says alone.")
     weight: float = Field(ge=0, le=1, description="Its share of the answer.")
+
+    @classmethod
+    def each(cls, opinions: Mapping[ExpertName, Opinion]) -> dict[ExpertName, Expert]:
+        """As they go out."""
+        return {
+            name: cls(probability=round(opinion.probability, 6), weight=round(opinion.weight, 4))
+            for name, opinion in opinions.items()
+        }
 
 
 class Seen(Out):
@@ -123,10 +133,7 @@ def result_of(answer: Score | Failure) -> ScoreOut | FailureOut:
         decision=answer.decision,
         threshold=answer.threshold,
         evidence=Evidence(
-            experts={
-                name: Expert(probability=opinion.probability, weight=opinion.weight)
-                for name, opinion in answer.experts.items()
-            },
+            experts=Expert.each(answer.experts),
             nearest=NearestByLabel(
                 placeholder=NearestOut.of(answer.nearest["placeholder"]),
                 real=NearestOut.of(answer.nearest["real"]),

@@ -153,14 +153,24 @@ def test_a_picture_like_nothing_seen_is_not_answered() -> None:
     assert not none.answered.any()
 
 
+def before_the_encoder(seen: Signals) -> Signals:
+    n = len(seen)
+    return dataclasses.replace(
+        seen, embedded=np.zeros(n, np.bool_), visual=np.zeros((n, 0), np.float32)
+    )
+
+
 def test_pictures_without_a_hash_or_an_embedding_are_not_compared_by_it() -> None:
     hashes = ANY(3).integers(0, 2**63, 2, dtype=np.uint64)
     both, label = signals(hashes, np.eye(4)[:2]), np.array([True, False])
-    unseen = dataclasses.replace(both, looked=np.zeros(2, bool)).without_embedding()
+    unseen = before_the_encoder(dataclasses.replace(both, looked=np.zeros(2, bool)))
     for queries, examples in ((both, unseen), (unseen, both)):
         assert not Sameness().answer(queries, examples, label).answered.any()
-    by_hash = Sameness().answer(both.without_embedding(), both, label)
+    by_hash = Sameness().answer(before_the_encoder(both), both, label)
     np.testing.assert_allclose(by_hash.logit, sameness.HASH_ALONE * np.array([1, -1]), atol=1e-5)
+    whatever = Sameness().answer(both, both, label, by_hash=True)
+    np.testing.assert_array_equal(whatever.logit, by_hash.logit)
+    np.testing.assert_array_equal(whatever.answered, by_hash.answered)
     by_sight = Sameness().answer(both, dataclasses.replace(both, looked=np.zeros(2, bool)), label)
     np.testing.assert_allclose(by_sight.logit, sameness.COSINE_BESIDE * np.array([1, -1]), 1e-4)
 
