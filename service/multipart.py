@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from service.errors import FieldError, InvalidFields, MalformedRequest, RequestTooLarge
+
+if TYPE_CHECKING:  # There for whoever checks types alone.
+    from python_multipart.multipart import MultipartCallbacks
 
 MAX_FILE_NAME = 200
 
@@ -40,29 +44,11 @@ class Reader:
         boundary = options.get(b"boundary")
         if not boundary:
             raise MalformedRequest("multipart/form-data needs its boundary in Content-Type")
-        self._fields = fields
-        self._max_files = max_files
-        self._uploads: list[Upload] = []
-        self._ended = False
-        self._headers: dict[bytes, bytes] = {}
-        self._header = (bytearray(), bytearray())
-        self._field = ""
-        self._name: str | None = None
-        self._chunks: list[bytes] = []
+        # Two objects, of which the parser knows one: were it known to the reader that it calls,
+        # the files would stay in memory until the next search for cycles.
+        self._parts = _Parts(fields, max_files)
         try:
-            self._parser = MultipartParser(
-                boundary,
-                {
-                    "on_part_begin": self._headers.clear,
-                    "on_header_field": self._on_header_field,
-                    "on_header_value": self._on_header_value,
-                    "on_header_end": self._on_header_end,
-                    "on_headers_finished": self._on_headers_finished,
-                    "on_part_data": self._on_part_data,
-                    "on_part_end": self._on_part_end,
-                    "on_end": self._on_end,
-                },
-            )
+            self._parser = MultipartParser(boundary, self._parts.callbacks())
         except FormParserError as error:
             raise MalformedRequest(f"the multipart boundary is refused: {error}") from error
 
@@ -75,9 +61,37 @@ class Reader:
 
     def finish(self) -> list[Upload]:
         """The files, once the body has ended."""
-        if not self._ended:
+        if not self._parts.ended:
             raise MalformedRequest("the multipart body ends before its closing boundary")
-        return self._uploads
+        return self._parts.uploads
+
+
+class _Parts:
+    """What the parser has found so far."""
+
+    def __init__(self, fields: Collection[str], max_files: int) -> None:
+        self.uploads: list[Upload] = []
+        self.ended = False
+        self._fields = fields
+        self._max_files = max_files
+        self._headers: dict[bytes, bytes] = {}
+        self._header = (bytearray(), bytearray())
+        self._field = ""
+        self._name: str | None = None
+        self._chunks: list[bytes] = []
+
+    def callbacks(self) -> MultipartCallbacks:
+        """What the parser calls."""
+        return {
+            "on_part_begin": self._headers.clear,
+            "on_header_field": self._on_header_field,
+            "on_header_value": self._on_header_value,
+            "on_header_end": self._on_header_end,
+            "on_headers_finished": self._on_headers_finished,
+            "on_part_data": self._on_part_data,
+            "on_part_end": self._on_part_end,
+            "on_end": self._on_end,
+        }
 
     def _on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._header[0].extend(data[start:end])
@@ -106,7 +120,7 @@ class Reader:
             raise InvalidFields(
                 FieldError("body", self._field, "must be a file (curl: -F field=@picture.jpg)")
             )
-        if len(self._uploads) >= self._max_files:
+        if len(self.uploads) >= self._max_files:
             raise RequestTooLarge(f"more than the {self._max_files} pictures of one request")
         self._name = _printable(options[b"filename"])
 
@@ -118,10 +132,10 @@ class Reader:
         self._chunks.clear()
         # A browser sends a file field that was left empty as a file without name and bytes.
         if data or self._name:
-            self._uploads.append(Upload(self._field, self._name, data))
+            self.uploads.append(Upload(self._field, self._name, data))
 
     def _on_end(self) -> None:
-        self._ended = True
+        self.ended = True
 
 
 def _printable(name: bytes) -> str | None:

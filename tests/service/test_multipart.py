@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import email.message
 import email.policy
+import gc
+import weakref
 
 import pytest
 from hypothesis import given
@@ -129,3 +131,17 @@ def test_parts_that_are_not_files_of_a_known_field_are_refused(
 def test_a_field_that_was_left_empty_in_a_browser_is_no_file() -> None:
     body = b'--xyz\r\nContent-Disposition: form-data; name="a"; filename=""\r\n\r\n\r\n--xyz--\r\n'
     assert read(body) == []
+
+
+def test_files_are_freed_with_their_reader_and_wait_for_no_search_for_cycles() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        reader = Reader(TYPE, ("a", "b"), 99)
+        reader.feed(body_of([("a", b"bytes")]))
+        (upload,) = reader.finish()
+        still = weakref.ref(upload)
+        del upload, reader
+        assert still() is None
+    finally:
+        gc.enable()
