@@ -39,8 +39,8 @@ __all__ = [
     "load",
 ]
 
-# Imported when they are first asked for: torch takes a second, and what only decodes pictures
-# (``model.images``, ``model.look``) does without.
+# Imported when they are first asked for: what only decodes pictures (``model.images``,
+# ``model.look``) needs neither networks nor learners.
 _LATER = {
     "Adapted": "model.facade",
     "Card": "model.card",

@@ -30,6 +30,7 @@ from PIL import (
 from PIL.ExifTags import Base as ExifTag
 
 from model.errors import PictureError, PictureTooLarge, UnreadablePicture
+from model.resizing import resized
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "TIFF")
 GREY = 128
@@ -55,6 +56,8 @@ _TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# Pillow's where it decoded or turned them, else as they came: either way round is a copy.
+_Pixels = Image.Image | np.ndarray
 # A progressive JPEG may revisit all its pixels in every scan, a few bytes each. Encoders write
 # about ten; a thousand over 50 megapixels would keep a core busy for minutes.
 _MAX_SCANS = 100
@@ -112,13 +115,14 @@ def decode(
         UnreadablePicture: not a picture in one of :data:`FORMATS`, damaged or truncated.
         PictureTooLarge: over one of the limits.
     """
-    image, width, height, name = _read(data, 2 * size, limits)
-    square = letterbox(image, size)
+    pixels, width, height, name = _read(data, 2 * size, limits)
+    rows, columns = pixels.shape[:2] if isinstance(pixels, np.ndarray) else pixels.size[::-1]
+    square = _letterboxed(pixels, columns, rows, size)
     small = None
     if thumbnail == size <= max(width, height):
-        small = _webp(Image.fromarray(_inside(square, *image.size)))  # it is there already
+        small = _webp(Image.fromarray(_inside(square, columns, rows)))  # it is there already
     elif thumbnail:
-        small = _small(image, width, height, thumbnail)
+        small = _small(_image(pixels), width, height, thumbnail)
     return Picture(square, width, height, name, small)
 
 
@@ -131,7 +135,7 @@ def decode_image(data: bytes, size: int = 224, limits: Limits = DEFAULT_LIMITS) 
         UnreadablePicture: as :func:`decode`.
         PictureTooLarge: as :func:`decode`.
     """
-    return _read(data, 2 * size, limits)[0]
+    return _image(_read(data, 2 * size, limits)[0])
 
 
 def thumbnail(data: bytes, longest: int = 256, limits: Limits = DEFAULT_LIMITS) -> bytes:
@@ -148,8 +152,8 @@ def thumbnail(data: bytes, longest: int = 256, limits: Limits = DEFAULT_LIMITS) 
         UnreadablePicture: as :func:`decode`.
         PictureTooLarge: as :func:`decode`.
     """
-    image, width, height, _ = _read(data, 2 * longest, limits)
-    return _small(image, width, height, longest)
+    pixels, width, height, _ = _read(data, 2 * longest, limits)
+    return _small(_image(pixels), width, height, longest)
 
 
 def _small(image: Image.Image, width: int, height: int, longest: int) -> bytes:
@@ -177,11 +181,20 @@ def letterbox(image: Image.Image, size: int) -> UInt8[np.ndarray, "size size 3"]
             f"letterbox takes an RGB picture with pixels and a size above 0, got mode "
             f"{image.mode}, {image.width} x {image.height} and size {size}"
         )
-    width, height = _fitted(image.width, image.height, size)
-    resized = image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return _letterboxed(image, image.width, image.height, size)
+
+
+def _letterboxed(
+    pixels: _Pixels, width: int, height: int, size: int
+) -> UInt8[np.ndarray, "size size 3"]:
     square = np.full((size, size, 3), GREY, dtype=np.uint8)
-    _inside(square, width, height)[:] = np.asarray(resized)
+    fitted = _fitted(width, height, size)
+    _inside(square, *fitted)[:] = resized(pixels, *fitted)
     return square
+
+
+def _image(pixels: _Pixels) -> Image.Image:
+    return Image.fromarray(pixels) if isinstance(pixels, np.ndarray) else pixels
 
 
 def _inside(square: UInt8[np.ndarray, "size size 3"], width: int, height: int) -> np.ndarray:
@@ -219,7 +232,7 @@ def _fitted(width: int, height: int, longest: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _read(data: bytes, longest: int, limits: Limits) -> tuple[Image.Image, int, int, str]:
+def _read(data: bytes, longest: int, limits: Limits) -> tuple[_Pixels, int, int, str]:
     """Decode to an upright RGB picture, and say its original width, height and format.
 
     JPEG decoders can shrink while they decode; the longer side is then at least ``longest``.
@@ -247,11 +260,12 @@ def _read(data: bytes, longest: int, limits: Limits) -> tuple[Image.Image, int, 
         raise UnreadablePicture(message) from error
 
 
-def _decoded(name: str, data: bytes, longest: int, limits: Limits) -> tuple[Image.Image, int, int]:
+def _decoded(name: str, data: bytes, longest: int, limits: Limits) -> tuple[_Pixels, int, int]:
     """Decode a file of a known format: upright RGB, original width and height."""
     with _PLUGINS[name](io.BytesIO(data)) as image:
         _check_pixels(image.width, image.height, limits)
         width, height = image.size
+        pixels: _Pixels
         if name == "JPEG":
             pixels = _jpeg(data, image, longest, limits)
         else:
@@ -262,7 +276,7 @@ def _decoded(name: str, data: bytes, longest: int, limits: Limits) -> tuple[Imag
         # PNG may keep its orientation behind the pixels, so it is looked up after loading.
         turn = _TRANSPOSE.get(_orientation(image))
         if turn is not None:
-            pixels = pixels.transpose(turn)
+            pixels = _image(pixels).transpose(turn)
             if turn not in (
                 Image.Transpose.FLIP_LEFT_RIGHT,
                 Image.Transpose.FLIP_TOP_BOTTOM,
@@ -272,7 +286,7 @@ def _decoded(name: str, data: bytes, longest: int, limits: Limits) -> tuple[Imag
         return pixels, width, height
 
 
-def _jpeg(data: bytes, image: ImageFile.ImageFile, longest: int, limits: Limits) -> Image.Image:
+def _jpeg(data: bytes, image: ImageFile.ImageFile, longest: int, limits: Limits) -> _Pixels:
     """Decode a JPEG, shrunk while decoding to at least ``longest`` on its longer side."""
     if data.count(b"\xff\xda") > _MAX_SCANS:
         raise UnreadablePicture(f"the JPEG picture has more than {_MAX_SCANS} scans")
@@ -282,11 +296,10 @@ def _jpeg(data: bytes, image: ImageFile.ImageFile, longest: int, limits: Limits)
         # Its own header counts, lest a crafted file shows Pillow another size.
         rows, columns, *_ = simplejpeg.decode_jpeg_header(data)
         _check_pixels(columns, rows, limits)
-        return Image.fromarray(
-            simplejpeg.decode_jpeg(
-                data, min_height=longest if tall else 0, min_width=0 if tall else longest
-            )
+        found: np.ndarray = simplejpeg.decode_jpeg(
+            data, min_height=longest if tall else 0, min_width=0 if tall else longest
         )
+        return found
     except ValueError:
         # CMYK, which it does not convert, or damage. Pillow forgives what all browsers forgive
         # (stray bytes between segments, say) and still refuses a file that ends early.

@@ -1,6 +1,6 @@
 """What the experts that cost nothing see of a picture, beside its decoding.
 
-Imports neither torch nor a network: a process that only decodes starts in a fifth of a second.
+Of torch it takes what resizes pictures, and no network.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI
 
 from model import Model
 from service import middleware, openapi, problems
+from service.decoding.nursery import Nursery
 from service.dependencies import refuse_unknown_query
 from service.metrics import Metrics
 from service.routes import (
@@ -41,6 +42,7 @@ def create_app(
     loaded: Model | None = None,
     on_ready: Callable[[], None] | None = None,
     on_fatal: Callable[[Exception], None] | None = None,
+    nursery: Nursery | None = None,
 ) -> FastAPI:
     """Build the application. Nothing is opened before its lifespan begins.
 
@@ -48,9 +50,10 @@ def create_app(
         loaded: a model that is there already, instead of loading ``settings.weights``.
         on_ready: called once everything is there.
         on_fatal: told when it can never become ready; see :class:`service.runtime.Runtime`.
+        nursery: likewise.
     """
     metrics = Metrics()
-    runtime = Runtime(settings, metrics, loaded, on_ready, on_fatal)
+    runtime = Runtime(settings, metrics, loaded, on_ready, on_fatal, nursery)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

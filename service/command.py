@@ -17,8 +17,9 @@ from model.encoder import choose_device
 from model.errors import DeviceError
 from service import problems, settings
 from service.app import create_app
+from service.decoding.nursery import Nursery
 from service.memory import keep_freed_memory
-from service.runtime import plan_for
+from service.runtime import limits_of, plan_for
 from service.settings import Settings, SettingsError
 
 # Seconds that a thread in Python may keep the others of it waiting: a pass's few steps must not
@@ -57,13 +58,26 @@ def serve(chosen: Settings) -> int:
     )
     # Two lines for each connection of the migrations say nothing.
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # Before anything is opened or any thread begins, neither of which its children should have.
+    apart = chosen.decode_in == "processes"
+    nursery = Nursery.begin(limits_of(chosen)) if apart else None
+    try:
+        return _serve(chosen, nursery)
+    finally:
+        if nursery is not None:
+            nursery.close()
+
+
+def _serve(chosen: Settings, nursery: Nursery | None) -> int:
     failed: list[Exception] = []
 
     def stop(error: Exception) -> None:
         failed.append(error)
         server.should_exit = True
 
-    app = create_app(chosen, on_ready=_look_for_cycles_in_what_is_new, on_fatal=stop)
+    app = create_app(
+        chosen, on_ready=_look_for_cycles_in_what_is_new, on_fatal=stop, nursery=nursery
+    )
     try:
         device = choose_device(chosen.device)
         listening = _listen(chosen)

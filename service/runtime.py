@@ -17,6 +17,7 @@ from model import Model, StandinError, images
 from service.batching import Embedder
 from service.cores import cores
 from service.decoding.decoders import Decoders, InProcesses, InThreads
+from service.decoding.nursery import Nursery
 from service.errors import NotReady, ServiceError
 from service.explaining import Explainer
 from service.guessing import Guesser
@@ -60,6 +61,7 @@ class Runtime:
         on_ready: called once everything is there, before the first request is taken.
         on_fatal: told of what no waiting will mend (damaged weights, a database of a later
             release); the process should end.
+        nursery: starts what decodes, where that shall have processes of its own.
     Raises:
         SettingsError: words shall be read, and there is nothing to read them with.
     """
@@ -71,6 +73,7 @@ class Runtime:
         loaded: Model | None = None,
         on_ready: Callable[[], None] | None = None,
         on_fatal: Callable[[Exception], None] | None = None,
+        nursery: Nursery | None = None,
     ) -> None:
         if settings.read_text == "scores":
             require_package()
@@ -82,6 +85,7 @@ class Runtime:
         self._loaded = loaded
         self._on_ready = on_ready
         self._on_fatal = on_fatal
+        self._nursery = nursery
         self._parts: Parts | None = None
         self._store: Store | None = None
         self._embedder: Embedder | None = None
@@ -150,9 +154,9 @@ class Runtime:
         # top level are small, and two threads that wait for each other take longer than one.
         torch.set_num_threads(1)
         settings = self.settings
-        limits = images.Limits(settings.max_picture_bytes, settings.max_picture_pixels)
+        limits = limits_of(settings)
         # Processes import what they need while the weights load.
-        self._decoders = decoders = decoders_for(settings, limits)
+        self._decoders = decoders = decoders_for(settings, limits, self._nursery)
         try:
             await decoders.start()
             loaded, store = await asyncio.gather(self._load(), self._open())
@@ -295,10 +299,19 @@ class Runtime:
         return "; ".join(f"{name}: {why}" for name, why in self.missing.items()) or "starting"
 
 
-def decoders_for(settings: Settings, limits: images.Limits) -> Decoders:
+def limits_of(settings: Settings) -> images.Limits:
+    """How much one picture may cost."""
+    return images.Limits(settings.max_picture_bytes, settings.max_picture_pixels)
+
+
+def decoders_for(
+    settings: Settings, limits: images.Limits, nursery: Nursery | None = None
+) -> Decoders:
     """Who decodes, not started yet."""
     count = settings.decode_threads or cores()
-    return (InThreads if settings.decode_in == "threads" else InProcesses)(count, limits)
+    if settings.decode_in == "threads":
+        return InThreads(count, limits)
+    return InProcesses(count, limits, nursery)
 
 
 def plan_for(settings: Settings, device_type: str) -> Plan:

@@ -19,6 +19,7 @@ from model import images
 from model.errors import UnreadablePicture
 from service.decoding import frames
 from service.decoding.frames import Decoded
+from service.decoding.nursery import Nursery
 from service.decoding.process import decode
 from service.threads import call_this_thread
 
@@ -80,10 +81,14 @@ class InProcesses:
     Attributes:
         lanes: one for each process.
         children: what was started: processes whose children decode.
+
+    Args:
+        nursery: starts processes at once, as long as it lives; else each start imports anew.
     """
 
-    def __init__(self, count: int, limits: images.Limits) -> None:
+    def __init__(self, count: int, limits: images.Limits, nursery: Nursery | None = None) -> None:
         self._limits = limits
+        self._nursery = nursery
         self.lanes = [_Lane(self._again) for _ in range(count)]
         self.children: list[subprocess.Popen[bytes]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -122,21 +127,8 @@ class InProcesses:
         """One process for each lane, which share what the first of them has imported."""
         loop = asyncio.get_running_loop()
         pairs = [socket.socketpair() for _ in lanes]
-        theirs = [there.fileno() for _, there in pairs]
-        limits = self._limits
-        root = str(Path(__file__).parents[2])
-        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-        command = [sys.executable, "-m", "service.decoding.process"]
         try:
-            self.children = [child for child in self.children if child.poll() is None]
-            self.children.append(
-                subprocess.Popen(
-                    [*command, *map(str, (limits.max_bytes, limits.max_pixels, *theirs))],
-                    stdin=subprocess.DEVNULL,
-                    pass_fds=theirs,
-                    env={**os.environ, "PYTHONPATH": path},
-                )
-            )
+            self._begin([there for _, there in pairs])
         except OSError:
             for here, _ in pairs:
                 here.close()
@@ -147,6 +139,30 @@ class InProcesses:
         for lane, (here, _) in zip(lanes, pairs, strict=True):
             here.setblocking(False)
             await loop.create_unix_connection(partial(_itself, lane), sock=here)
+
+    def _begin(self, connections: Sequence[socket.socket]) -> None:
+        """Processes at the other ends of these."""
+        if self._nursery is not None:
+            try:
+                self._nursery.start(connections)
+            except OSError as error:
+                log.error("the process that starts decoders has ended (%s); others do", error)
+                self._nursery = None
+            else:
+                return
+        theirs, limits = [each.fileno() for each in connections], self._limits
+        root = str(Path(__file__).parents[2])
+        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+        command = [sys.executable, "-m", "service.decoding.process"]
+        self.children = [child for child in self.children if child.poll() is None]
+        self.children.append(
+            subprocess.Popen(
+                [*command, *map(str, (limits.max_bytes, limits.max_pixels, *theirs))],
+                stdin=subprocess.DEVNULL,
+                pass_fds=theirs,
+                env={**os.environ, "PYTHONPATH": path},
+            )
+        )
 
     def _again(self, lane: _Lane) -> None:
         """A lane has lost its process."""

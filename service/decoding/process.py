@@ -1,5 +1,6 @@
 """A process that decodes: ``python -m service.decoding.process BYTES PIXELS SOCKET...``.
 
+What is started where the service has no nursery (service/decoding/nursery.py), or has lost it.
 Imports what decoding takes, and becomes one process for each socket, which share what they have
 imported. Each answers one request after another (service/decoding/frames.py), and ends when the
 other side is gone, however it went. Signals that end the service are its own affair: what it still

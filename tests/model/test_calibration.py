@@ -6,9 +6,10 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from model import calibration
@@ -95,7 +96,11 @@ def test_pooling_over_episodes_is_the_error_of_all_queries() -> None:
 def test_platt_agrees_with_unpenalised_logistic_regression(seed: int) -> None:
     logits, label = _drawn(seed)
     got = calibration.fit_platt(logits, label, smooth=False)
-    expected = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(logits[:, None], label)
+    expected = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000)
+    try:
+        expected.fit(logits[:, None], label)
+    except ConvergenceWarning:  # a line search that ends early says nothing about either
+        reject()
     assert got.slope == pytest.approx(expected.coef_.item(), rel=1e-4)
     assert got.offset == pytest.approx(expected.intercept_.item(), abs=1e-4)
 

@@ -51,8 +51,8 @@ def test_letterbox_keeps_the_whole_picture_centred_on_grey(
 
 def test_letterbox_is_pillows_resize_where_nothing_is_padded() -> None:
     image = scene(48, 48)
-    expected = image.resize((32, 32), Image.Resampling.BICUBIC)
-    np.testing.assert_array_equal(letterbox(image, 32), np.asarray(expected))
+    expected = np.asarray(image.resize((32, 32), Image.Resampling.BICUBIC))
+    np.testing.assert_allclose(letterbox(image, 32), expected.astype(int), atol=1)
 
 
 def test_words_at_the_edge_are_still_there() -> None:

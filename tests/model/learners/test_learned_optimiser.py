@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
@@ -126,6 +126,8 @@ def test_the_gates_are_those_of_the_paper_coordinate_by_coordinate(
         parameter.add_(0.5 * torch.randn_like(parameter))
     theta, state = drawn(seed, b, p), rule.init_state(drawn(seed, b, p))
     gradients, losses = drawn(seed + 1, 4, b, p), drawn(seed + 2, 4, b).abs()
+    # What is smaller is read another way, which has a test of its own.
+    assume(min(float(gradients.abs().min()), float(losses.min())) > math.exp(-10))
     reader = torch.nn.LSTM(4, 5).double()
     for name, value in rule.reader.named_parameters():
         getattr(reader, f"{name}_l0").data.copy_(value)

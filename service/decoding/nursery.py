@@ -1,0 +1,103 @@
+"""A process that becomes as many decoders as are asked for: what this one has imported is theirs.
+
+Forked from a service that has imported torch and has no second thread yet, it costs neither the
+second that an import takes nor the memory; and it is there when a decoder must be started again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from model import images
+from service.decoding.process import serve
+from service.threads import call_this_thread
+
+_MOST = 64  # connections in one message; the kernel takes 253
+_PATIENCE = 5.0  # seconds for what is still being decoded when the service ends
+
+
+class Nursery:
+    """Build it with :meth:`begin`, and close it when nothing is decoded any more.
+
+    Attributes:
+        pid: whose children decode.
+    """
+
+    def __init__(self, pid: int, control: socket.socket) -> None:
+        self.pid = pid
+        self._control = control
+
+    @classmethod
+    def begin(cls, limits: images.Limits) -> Nursery | None:
+        """None where a process cannot safely be forked from this one: it has threads already, or
+        the system's own libraries would not have it (macOS)."""
+        if sys.platform != "linux" or len(list(Path("/proc/self/task").iterdir())) > 1:
+            return None
+        here, there = socket.socketpair()
+        pid = os.fork()
+        if pid:
+            there.close()
+            return cls(pid, here)
+        here.close()
+        try:
+            _nurse(there, limits)
+        finally:  # whatever it is: there is no way back into the service's own code
+            os._exit(0)
+
+    def start(self, connections: Sequence[socket.socket]) -> None:
+        """A process for each, which answers there until the other end is closed.
+
+        Raises:
+            OSError: this one has ended.
+        """
+        for first in range(0, len(connections), _MOST):
+            some = connections[first : first + _MOST]
+            socket.send_fds(self._control, [b"."], [each.fileno() for each in some])
+
+    def close(self) -> None:
+        """Decoders finish what they are at, and are gone."""
+        self._control.close()
+        patience = time.monotonic() + _PATIENCE
+        with contextlib.suppress(ChildProcessError):  # somebody else has waited for it
+            while not os.waitpid(self.pid, os.WNOHANG)[0]:
+                if time.monotonic() > patience:  # a picture of many megapixels: nobody waits for it
+                    os.kill(self.pid, signal.SIGKILL)
+                    os.waitpid(self.pid, 0)
+                    return
+                time.sleep(0.005)
+
+
+def _nurse(control: socket.socket, limits: images.Limits) -> None:
+    """Fork whenever connections come, until the service is gone."""
+    # As in service/decoding/process.py: signals that end the service are its own affair.
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel takes leave of those that end
+    call_this_thread("decode")
+    gc.freeze()
+    while True:
+        told, numbers, _, _ = socket.recv_fds(control, 1, _MOST)
+        if not told:
+            break
+        connections = [socket.socket(fileno=number) for number in numbers]
+        for mine in connections:
+            if not os.fork():
+                # Held by anybody else, a connection would seem open after its process has ended.
+                for each in (control, *connections):
+                    if each is not mine:
+                        each.close()
+                serve(mine, limits)
+                os._exit(0)
+        for each in connections:
+            each.close()
+    with contextlib.suppress(ChildProcessError):  # returns, so to speak, when all have ended
+        while True:
+            os.wait()
