@@ -26,9 +26,9 @@ HZ = 100
 RULES: tuple[tuple[str, str], ...] = (
     ("look", r"^look_at \(model/"),
     ("encode", r"^Ensemble\._embed |^OnnxEncoder\.|^Encoder\.embed "),
-    ("experts", r"^Ensemble\.|\(model/(?!images\.py)"),
+    ("experts", r"^Ensemble\.|\(model/(?!(images|resizing)\.py)"),
     ("hash", r"^(Embedder\.)?name \(service/|\(service/pictures\.py"),
-    ("decode", r"\(model/images\.py|^decode \(service/decoding/"),
+    ("decode", r"\(model/(images|resizing)\.py|^decode \(service/decoding/"),
     ("hand over", r"\(service/decoding/"),
     ("store", r"\(service/(store/|lookup\.py)"),
     ("parse", r"\(service/(bodies|multipart)\.py|^_read \(service/|data_received|_read_ready"),
