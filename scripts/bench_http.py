@@ -346,13 +346,23 @@ def serving() -> Iterator[Server]:
             server.stop()
 
 
+def _load(text: str) -> tuple[int, int]:
+    clients, _, each = text.partition("x")
+    if not (clients.isdecimal() and each.isdecimal() and int(clients) and int(each)):
+        raise argparse.ArgumentTypeError(
+            f"a load is clients x pictures, as in 4x16 (several with spaces between), got {text!r}"
+        )
+    return int(clients), int(each)
+
+
 def main() -> None:
     """Measure each load asked for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument(
         "--loads",
         nargs="+",
-        default=["1x1", "4x1", "4x16"],
+        type=_load,
+        default=[(1, 1), (4, 1), (4, 16)],
         metavar="CLIENTSxPICTURES",
         help="clients, and pictures in each of their requests (default: 1x1 4x1 4x16)",
     )
@@ -367,7 +377,7 @@ def main() -> None:
     results = []
     print(HEADER, flush=True)
     for load in options.loads:
-        options.clients, options.each = map(int, load.split("x"))
+        options.clients, options.each = load
         with serving() as server:
             result = measure(server, jpegs, options)
             result = Result(**asdict(result) | {"peak_rss_mib": round(server.peak_rss_mib(), 1)})
