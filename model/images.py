@@ -30,7 +30,7 @@ from PIL import (
 from PIL.ExifTags import Base as ExifTag
 
 from model.errors import PictureError, PictureTooLarge, UnreadablePicture
-from model.resizing import resized
+from model.resizing import Pixels, as_image, resized, size_of
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "TIFF")
 GREY = 128
@@ -56,8 +56,6 @@ _TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# Pillow's where it decoded or turned them, else as they came: either way round is a copy.
-_Pixels = Image.Image | np.ndarray
 # A progressive JPEG may revisit all its pixels in every scan, a few bytes each. Encoders write
 # about ten; a thousand over 50 megapixels would keep a core busy for minutes.
 _MAX_SCANS = 100
@@ -116,13 +114,12 @@ def decode(
         PictureTooLarge: over one of the limits.
     """
     pixels, width, height, name = _read(data, 2 * size, limits)
-    rows, columns = pixels.shape[:2] if isinstance(pixels, np.ndarray) else pixels.size[::-1]
-    square = _letterboxed(pixels, columns, rows, size)
+    square = _letterboxed(pixels, size)
     small = None
     if thumbnail == size <= max(width, height):
-        small = _webp(Image.fromarray(_inside(square, columns, rows)))  # it is there already
+        small = _webp(Image.fromarray(_inside(square, *size_of(pixels))))  # it is there already
     elif thumbnail:
-        small = _small(_image(pixels), width, height, thumbnail)
+        small = _small(as_image(pixels), width, height, thumbnail)
     return Picture(square, width, height, name, small)
 
 
@@ -135,7 +132,7 @@ def decode_image(data: bytes, size: int = 224, limits: Limits = DEFAULT_LIMITS) 
         UnreadablePicture: as :func:`decode`.
         PictureTooLarge: as :func:`decode`.
     """
-    return _image(_read(data, 2 * size, limits)[0])
+    return as_image(_read(data, 2 * size, limits)[0])
 
 
 def thumbnail(data: bytes, longest: int = 256, limits: Limits = DEFAULT_LIMITS) -> bytes:
@@ -153,7 +150,7 @@ def thumbnail(data: bytes, longest: int = 256, limits: Limits = DEFAULT_LIMITS) 
         PictureTooLarge: as :func:`decode`.
     """
     pixels, width, height, _ = _read(data, 2 * longest, limits)
-    return _small(_image(pixels), width, height, longest)
+    return _small(as_image(pixels), width, height, longest)
 
 
 def _small(image: Image.Image, width: int, height: int, longest: int) -> bytes:
@@ -181,20 +178,14 @@ def letterbox(image: Image.Image, size: int) -> UInt8[np.ndarray, "size size 3"]
             f"letterbox takes an RGB picture with pixels and a size above 0, got mode "
             f"{image.mode}, {image.width} x {image.height} and size {size}"
         )
-    return _letterboxed(image, image.width, image.height, size)
+    return _letterboxed(image, size)
 
 
-def _letterboxed(
-    pixels: _Pixels, width: int, height: int, size: int
-) -> UInt8[np.ndarray, "size size 3"]:
+def _letterboxed(pixels: Pixels, size: int) -> UInt8[np.ndarray, "size size 3"]:
     square = np.full((size, size, 3), GREY, dtype=np.uint8)
-    fitted = _fitted(width, height, size)
+    fitted = _fitted(*size_of(pixels), size)
     _inside(square, *fitted)[:] = resized(pixels, *fitted)
     return square
-
-
-def _image(pixels: _Pixels) -> Image.Image:
-    return Image.fromarray(pixels) if isinstance(pixels, np.ndarray) else pixels
 
 
 def _inside(square: UInt8[np.ndarray, "size size 3"], width: int, height: int) -> np.ndarray:
@@ -232,7 +223,7 @@ def _fitted(width: int, height: int, longest: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _read(data: bytes, longest: int, limits: Limits) -> tuple[_Pixels, int, int, str]:
+def _read(data: bytes, longest: int, limits: Limits) -> tuple[Pixels, int, int, str]:
     """Decode to an upright RGB picture, and say its original width, height and format.
 
     JPEG decoders can shrink while they decode; the longer side is then at least ``longest``.
@@ -260,12 +251,12 @@ def _read(data: bytes, longest: int, limits: Limits) -> tuple[_Pixels, int, int,
         raise UnreadablePicture(message) from error
 
 
-def _decoded(name: str, data: bytes, longest: int, limits: Limits) -> tuple[_Pixels, int, int]:
+def _decoded(name: str, data: bytes, longest: int, limits: Limits) -> tuple[Pixels, int, int]:
     """Decode a file of a known format: upright RGB, original width and height."""
     with _PLUGINS[name](io.BytesIO(data)) as image:
         _check_pixels(image.width, image.height, limits)
         width, height = image.size
-        pixels: _Pixels
+        pixels: Pixels
         if name == "JPEG":
             pixels = _jpeg(data, image, longest, limits)
         else:
@@ -276,7 +267,7 @@ def _decoded(name: str, data: bytes, longest: int, limits: Limits) -> tuple[_Pix
         # PNG may keep its orientation behind the pixels, so it is looked up after loading.
         turn = _TRANSPOSE.get(_orientation(image))
         if turn is not None:
-            pixels = _image(pixels).transpose(turn)
+            pixels = as_image(pixels).transpose(turn)
             if turn not in (
                 Image.Transpose.FLIP_LEFT_RIGHT,
                 Image.Transpose.FLIP_TOP_BOTTOM,
@@ -286,7 +277,7 @@ def _decoded(name: str, data: bytes, longest: int, limits: Limits) -> tuple[_Pix
         return pixels, width, height
 
 
-def _jpeg(data: bytes, image: ImageFile.ImageFile, longest: int, limits: Limits) -> _Pixels:
+def _jpeg(data: bytes, image: ImageFile.ImageFile, longest: int, limits: Limits) -> Pixels:
     """Decode a JPEG, shrunk while decoding to at least ``longest`` on its longer side."""
     if data.count(b"\xff\xda") > _MAX_SCANS:
         raise UnreadablePicture(f"the JPEG picture has more than {_MAX_SCANS} scans")

@@ -1,6 +1,6 @@
 """What the experts that cost nothing see of a picture, beside its decoding.
 
-Of torch it takes what resizes pictures, and no network.
+Imports neither torch nor a network.
 """
 
 from __future__ import annotations

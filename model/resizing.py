@@ -2,8 +2,8 @@
 
 Bicubic with antialiasing: Keys' cubic (1981, "Cubic convolution interpolation for digital image
 processing", a = -1/2), stretched by the scale where a picture shrinks. torch's kernel for bytes is
-Pillow's arithmetic in the processor's vectors (AVX2), with weights of 16 bits: of the
-samples of photographs some thousandths differ by one. Where they differ by more, it is lettering
+Pillow's arithmetic in the processor's vectors (AVX2), with weights of 16 bits: of the samples
+of photographs some thousandths differ by one. Where they differ by more, it is lettering
 whose overshoot is clipped between the passes across and down, which Pillow takes in the cheaper
 order and torch in this one. Pillow's own loop was more than half of what decoding a JPEG of a
 megapixel cost.
@@ -23,28 +23,41 @@ _GAP = 2.0
 _FEW = 32
 
 
-def resized(
-    image: Image.Image | UInt8[np.ndarray, "h0 w0 3"], width: int, height: int
-) -> UInt8[np.ndarray, "h w 3"]:
+Pixels = Image.Image | np.ndarray
+"""An RGB picture: Pillow's where it decoded or turned it, else an array of shape (h, w, 3) as it
+came. Either way round is a copy."""
+
+
+def as_image(pixels: Pixels) -> Image.Image:
+    """The picture for Pillow; not copied where it is Pillow's already."""
+    return Image.fromarray(pixels) if isinstance(pixels, np.ndarray) else pixels
+
+
+def size_of(pixels: Pixels) -> tuple[int, int]:
+    """Width and height."""
+    if isinstance(pixels, np.ndarray):
+        return pixels.shape[1], pixels.shape[0]
+    return pixels.size
+
+
+def resized(pixels: Pixels, width: int, height: int) -> UInt8[np.ndarray, "h w 3"]:
     """An RGB picture at another size, as ``Image.resize`` has it with ``BICUBIC`` and
     ``reducing_gap=2``; by that very function where the size is a sliver, or blocks don't fit.
 
     Args:
-        image: with at least one pixel.
+        pixels: with at least one.
         width, height: in pixels, at least 1.
     """
-    rows, columns = image.shape[:2] if isinstance(image, np.ndarray) else image.size[::-1]
+    columns, rows = size_of(pixels)
     # As Pillow chooses them.
     across, down = (int(columns / width / _GAP) or 1), (int(rows / height / _GAP) or 1)
     if min(width, height) < _FEW or columns % across or rows % down:
-        whole = Image.fromarray(image) if isinstance(image, np.ndarray) else image
         bicubic = Image.Resampling.BICUBIC
-        return np.asarray(whole.resize((width, height), bicubic, reducing_gap=_GAP))
+        return np.asarray(as_image(pixels).resize((width, height), bicubic, reducing_gap=_GAP))
     if across > 1 or down > 1:
-        whole = Image.fromarray(image) if isinstance(image, np.ndarray) else image
-        image = whole.reduce((across, down))
-    # A copy where Pillow owns the bytes: torch warns of memory that must not be written.
-    pixels = image if isinstance(image, np.ndarray) else np.array(image)
+        pixels = as_image(pixels).reduce((across, down))
+    if isinstance(pixels, Image.Image):
+        pixels = np.array(pixels)  # a copy: torch warns of memory that must not be written
     planes = torch.from_numpy(pixels).permute(2, 0, 1)[None]
     found = interpolate(planes, (height, width), mode="bicubic", antialias=True)
     square: np.ndarray = found[0].permute(1, 2, 0).contiguous().numpy()

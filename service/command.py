@@ -59,8 +59,7 @@ def serve(chosen: Settings) -> int:
     # Two lines for each connection of the migrations say nothing.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     # Before anything is opened or any thread begins, neither of which its children should have.
-    apart = chosen.decode_in == "processes"
-    nursery = Nursery.begin(limits_of(chosen)) if apart else None
+    nursery = None if chosen.decode_in == "threads" else Nursery.begin(limits_of(chosen))
     try:
         return _serve(chosen, nursery)
     finally:

@@ -155,7 +155,7 @@ class Runtime:
         torch.set_num_threads(1)
         settings = self.settings
         limits = limits_of(settings)
-        # Processes import what they need while the weights load.
+        # Processes start while the weights load.
         self._decoders = decoders = decoders_for(settings, limits, self._nursery)
         try:
             await decoders.start()

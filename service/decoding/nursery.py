@@ -7,7 +7,6 @@ second that an import takes nor the memory; and it is there when a decoder must 
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import signal
 import socket
@@ -17,8 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model import images
-from service.decoding.process import serve
-from service.threads import call_this_thread
+from service.decoding.process import multiply, settle
 
 _MOST = 64  # connections in one message; the kernel takes 253
 _PATIENCE = 5.0  # seconds for what is still being decoded when the service ends
@@ -49,8 +47,10 @@ class Nursery:
         here.close()
         try:
             _nurse(there, limits)
-        finally:  # whatever it is: there is no way back into the service's own code
-            os._exit(0)
+        except BaseException:  # there is no way back into the service's own code
+            sys.excepthook(*sys.exc_info())
+            os._exit(1)
+        os._exit(0)
 
     def start(self, connections: Sequence[socket.socket]) -> None:
         """A process for each, which answers there until the other end is closed.
@@ -77,27 +77,13 @@ class Nursery:
 
 def _nurse(control: socket.socket, limits: images.Limits) -> None:
     """Fork whenever connections come, until the service is gone."""
-    # As in service/decoding/process.py: signals that end the service are its own affair.
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, signal.SIG_IGN)
+    settle()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel takes leave of those that end
-    call_this_thread("decode")
-    gc.freeze()
     while True:
         told, numbers, _, _ = socket.recv_fds(control, 1, _MOST)
         if not told:
             break
-        connections = [socket.socket(fileno=number) for number in numbers]
-        for mine in connections:
-            if not os.fork():
-                # Held by anybody else, a connection would seem open after its process has ended.
-                for each in (control, *connections):
-                    if each is not mine:
-                        each.close()
-                serve(mine, limits)
-                os._exit(0)
-        for each in connections:
-            each.close()
+        multiply([socket.socket(fileno=number) for number in numbers], limits, [control])
     with contextlib.suppress(ChildProcessError):  # returns, so to speak, when all have ended
         while True:
             os.wait()

@@ -70,29 +70,49 @@ def _receive(connection: socket.socket, length: int) -> bytearray | None:
     return found
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Serve every socket, a process each, until all have ended."""
-    max_bytes, max_pixels, *numbers = map(int, arguments)
+def settle() -> None:
+    """Be a process whose children decode, or that decodes."""
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)
-    keep_freed_memory()
-    limits = images.Limits(max_bytes, max_pixels)
     call_this_thread("decode")
     gc.freeze()  # what is imported stays: searching it would copy pages that all of them share
+
+
+def multiply(
+    connections: Sequence[socket.socket],
+    limits: images.Limits,
+    others: Sequence[socket.socket] = (),
+) -> list[int]:
+    """A process for each connection, which answers there; they are closed here.
+
+    Args:
+        others: what they must not hold open either.
+    Returns:
+        The processes' numbers.
+    """
     children = []
-    for number in numbers:
+    for mine in connections:
         child = os.fork()
         if not child:
             # Held by anybody else, a connection would seem open after its process has ended.
-            for other in numbers:
-                if other != number:
-                    os.close(other)
-            serve(socket.socket(fileno=number), limits)
+            for other in (*connections, *others):
+                if other is not mine:
+                    other.close()
+            serve(mine, limits)
             os._exit(0)
         children.append(child)
-    for number in numbers:
-        os.close(number)
-    for child in children:
+    for each in connections:
+        each.close()
+    return children
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve every socket, a process each, until all have ended."""
+    max_bytes, max_pixels, *numbers = map(int, arguments)
+    keep_freed_memory()
+    settle()
+    connections = [socket.socket(fileno=number) for number in numbers]
+    for child in multiply(connections, images.Limits(max_bytes, max_pixels)):
         os.waitpid(child, 0)
     return 0
 

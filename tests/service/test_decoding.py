@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from service.decoding.decoders import InProcesses, InThreads
 from service.decoding.frames import Decoded
 from service.decoding.process import decode
 from tests.service.pictures import product, standin
+from tests.service.processes import assert_all_end, children_of
 
 ROOT = Path(__file__).parents[2]
 LIMITS = Limits(max_bytes=2**20, max_pixels=2**20)
@@ -46,11 +46,7 @@ def run(count: int, work: Callable[[InProcesses], Awaitable[None]]) -> None:
 
 def workers(decoders: InProcesses) -> list[int]:
     """Processes that decode: the children of those that were started."""
-    found = []
-    for child in decoders.children:
-        path = Path(f"/proc/{child.pid}/task/{child.pid}/children")
-        found += [int(each) for each in path.read_text().split()]
-    return found
+    return [worker for child in decoders.children for worker in children_of(child.pid)]
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -133,6 +129,8 @@ def test_whoever_is_killed_again_and_again_comes_back() -> None:
     async def work(decoders: InProcesses) -> None:
         for seed in range(4):
             await decoders.decode(product(seed), 64, 0, False)
+            # The first may have answered before the second was forked.
+            await until(lambda: len(workers(decoders)) == 2)
             for victim in workers(decoders):
                 os.kill(victim, signal.SIGKILL)
             await until(lambda: not any(lane.greeted for lane in decoders.lanes))
@@ -191,22 +189,11 @@ def test_processes_end_with_a_service_that_is_killed() -> None:
     assert parent.stdout is not None
     with parent.stdout:
         nursery = int(parent.stdout.readline())
-        path = Path(f"/proc/{nursery}/task/{nursery}/children")
-        processes = [nursery, *map(int, path.read_text().split())]
+        processes = [nursery, *children_of(nursery)]
         assert len(processes) == 3
         parent.kill()
         parent.wait()
-    patience = time.monotonic() + 30
-    while any(_lives(pid) for pid in processes):
-        assert time.monotonic() < patience, "they outlived the service"
-        time.sleep(0.05)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    assert_all_end(processes)
 
 
 @given(

@@ -9,13 +9,13 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from model.images import Limits
 from service.decoding.nursery import Nursery
+from tests.service.processes import assert_all_end
 
 ROOT = Path(__file__).parents[2]
 PRELUDE = """
@@ -27,14 +27,14 @@ from service.decoding.decoders import InProcesses
 from service.decoding.nursery import Nursery
 from service.decoding.process import decode
 from tests.service.pictures import product
+from tests.service.processes import children_of
 
 LIMITS = Limits()
 nursery = Nursery.begin(LIMITS)
 assert nursery is not None
 
 def workers():
-    path = Path(f"/proc/{nursery.pid}/task/{nursery.pid}/children")
-    return [int(each) for each in path.read_text().split()]
+    return children_of(nursery.pid)
 
 async def decoded(decoders, seed):
     found = await decoders.decode(product(seed), 64, 0, True)
@@ -125,10 +125,7 @@ async def work(decoders):
     )
     pids = [int(each) for each in done.stdout.split()]
     assert len(pids) == 3, done.stderr
-    patience = time.monotonic() + 30
-    while any(_lives(pid) for pid in pids):
-        assert time.monotonic() < patience, "they outlived the service"
-        time.sleep(0.05)
+    assert_all_end(pids)
 
 
 def test_nothing_is_forked_from_a_process_with_threads() -> None:
@@ -140,10 +137,3 @@ def test_nothing_is_forked_from_a_process_with_threads() -> None:
     finally:
         wait.set()
         thread.join()
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
