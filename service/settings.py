@@ -99,9 +99,9 @@ class Settings(BaseModel):
     )
     decode_in: Literal["processes", "threads"] = Field(
         "processes",
-        description="Where: `processes`, which share what they import (some 10 MiB each) and leave "
-        "the interpreter to everything else; `threads` of the service, which takes less memory and "
-        "is slower under load.",
+        description="Where: `processes`, which share what they import (some 20 MiB each of their "
+        "own) and leave the interpreter to everything else; `threads` of the service, which takes "
+        "less memory and is slower under load.",
     )
 
     read_text: Literal["never", "explain", "scores"] = Field(
