@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Bool, Float, Integer, UInt8, UInt64
 
-from model.experts.area import Seen, check_sizes, own_area, see
+from model.experts.area import Seen, check_sizes, middle, own_area, see
 
 UNRELATED = 32
 """Bits between two pictures that have nothing in common: half of them, by chance."""
@@ -89,7 +89,7 @@ def hash_of(seen: Seen) -> np.uint64:
         red, green, blue = (int(v) for v in seen.planes.mean((1, 2)).round())
         return _MARK | np.uint64(red << 16 | green << 8 | blue)
     frequencies = (_cosines() @ small @ _cosines().T).ravel()
-    above = frequencies > np.median(frequencies) + _CLEAR
+    above = frequencies > np.float32(middle(frequencies)) + _CLEAR
     return np.uint64(np.bitwise_or.reduce(_PLACE[above]))
 
 

@@ -14,7 +14,17 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float32, Integer, UInt8
 
-from model.experts.area import Seen, check_sizes, gap, halved, luma_of, own_area, see
+from model.experts.area import (
+    Seen,
+    check_sizes,
+    gap,
+    halved,
+    luma_of,
+    middle,
+    own_area,
+    see,
+    total,
+)
 
 STATISTICS: tuple[str, ...] = (
     # brightness
@@ -82,12 +92,13 @@ def _by_name(seen: Seen, width: int, height: int) -> dict[str, float]:
     small = halved(planes)
     small_luma = luma_of(small)
     tiny_luma = halved(halved(luma))
+    composition, levels = _figure_and_ground(small, small_luma)
     return (
-        _brightness(small_luma)
+        _brightness(levels)
         | _colour(small)
         | _edges(luma, tiny_luma)
         | _symmetry(tiny_luma)
-        | _figure_and_ground(small, small_luma)
+        | composition
         | _shape(width, height)
     )
 
@@ -114,11 +125,11 @@ def _gathered(counts: np.ndarray) -> np.ndarray:
     return np.convolve(counts, np.ones(_NEAR + 1), "same")
 
 
-def _brightness(luma: UInt8[np.ndarray, "h w"]) -> dict[str, float]:
-    counts = np.bincount(luma.ravel(), minlength=256)
-    total = luma.size
+def _brightness(counts: Integer[np.ndarray, 256]) -> dict[str, float]:
+    """From the histogram of brightness."""
+    pixels = int(counts.sum())
     mean, spread = _moments(counts)
-    low, quarter, middle, three, high = np.searchsorted(counts.cumsum(), total * _QUANTILES)
+    low, quarter, half, three, high = np.searchsorted(counts.cumsum(), pixels * _QUANTILES)
     gathered = _gathered(counts)
     first = int(gathered.argmax())
     rest = gathered.copy()
@@ -128,13 +139,13 @@ def _brightness(luma: UInt8[np.ndarray, "h w"]) -> dict[str, float]:
         "luma_mean": mean,
         "luma_spread": spread,
         "luma_low": float(low) / 255,
-        "luma_middle": float(middle) / 255,
+        "luma_middle": float(half) / 255,
         "luma_high": float(high) / 255,
         "luma_quartiles": float(three - quarter) / 255,
-        "white": counts[251:].sum() / total,
-        "black": counts[:6].sum() / total,
-        "one_tone": gathered[first] / total,
-        "two_tones": (gathered[first] + rest.max()) / total,
+        "white": counts[251:].sum() / pixels,
+        "black": counts[:6].sum() / pixels,
+        "one_tone": gathered[first] / pixels,
+        "two_tones": (gathered[first] + rest.max()) / pixels,
     }
 
 
@@ -166,13 +177,13 @@ def _colour(planes: UInt8[np.ndarray, "3 h w"]) -> dict[str, float]:
 def _edges(luma: UInt8[np.ndarray, "h w"], tiny: UInt8[np.ndarray, "h4 w4"]) -> dict[str, float]:
     """Differences of neighbours at two scales, and the range of brightness in blocks of 8 x 8."""
     steps, coarse = _steps(luma), _steps(tiny)
-    counts = [len(each) for each in steps]
+    counts = [each.size for each in steps]
     still, faint, shaded, edged = (
         sum(int(np.count_nonzero(each < limit)) for each in steps) / sum(counts)
         for limit in (1, 4, 16, 64)
     )
-    across, down = (float(each.sum(dtype=np.int64)) / len(each) for each in steps)
-    together = np.concatenate(coarse)
+    across, down = (total(each) / each.size for each in steps)
+    together = np.concatenate([each.ravel() for each in coarse])
     ranges = _block_ranges(luma)
     fine_energy = np.log2(1 + across + down)
     coarse_energy = np.log2(1 + 2 * float(together.sum(dtype=np.int64)) / len(together))
@@ -190,13 +201,13 @@ def _edges(luma: UInt8[np.ndarray, "h w"], tiny: UInt8[np.ndarray, "h4 w4"]) -> 
         "flat_blocks": _share(ranges < 4),
         "calm_blocks": _share(ranges < 13),
         "busy_blocks": _share(ranges >= 100),
-        "middle_block": float(np.log2(1 + np.median(ranges))),
+        "middle_block": float(np.log2(1 + middle(ranges))),
     }
 
 
 def _steps(luma: UInt8[np.ndarray, "h w"]) -> tuple[np.ndarray, np.ndarray]:
-    """Absolute differences of horizontal and of vertical neighbours, each flat."""
-    return gap(luma[:, 1:], luma[:, :-1]).ravel(), gap(luma[1:], luma[:-1]).ravel()
+    """Absolute differences of horizontal and of vertical neighbours."""
+    return gap(luma[:, 1:], luma[:, :-1]), gap(luma[1:], luma[:-1])
 
 
 def _block_ranges(luma: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h8 w8"]:
@@ -223,14 +234,22 @@ def _symmetry(tiny: UInt8[np.ndarray, "h w"]) -> dict[str, float]:
 
 def _figure_and_ground(
     planes: UInt8[np.ndarray, "3 h w"], luma: UInt8[np.ndarray, "h w"]
-) -> dict[str, float]:
-    """The ground is the border's median colour; the figure is what stands out from it."""
+) -> tuple[dict[str, float], Integer[np.ndarray, 256]]:
+    """The ground is the border's median colour; the figure is what stands out from it.
+
+    Returns:
+        The numbers, and the histogram of brightness, which is counted on the way.
+    """
     _, h, w = planes.shape
     border = np.concatenate([planes[:, 0], planes[:, -1], planes[:, :, 0], planes[:, :, -1]], 1)
-    ground = np.median(border, axis=1).astype(np.uint8)[:, None]
-    away = gap(planes, ground[:, :, None]).max(0)
+    ground = np.array([int(middle(channel)) for channel in border], np.uint8)[:, None]
+    # Two whole arrays: of an array and a number per row, greatest and least go byte by byte.
+    away = gap(planes, np.repeat(ground, h * w, axis=1).reshape(planes.shape)).max(0)
     figure = away > _APART
     count = int(np.count_nonzero(figure))
+    # One walk for two histograms: beside the figure, and inside it.
+    sides = np.bincount((figure * np.uint16(256) | luma).ravel(), minlength=512).reshape(2, 256)
+    levels, inside = sides.sum(0), sides[1]
     found = dict.fromkeys(_FIGURE, 0.0) | {
         "border": _share(gap(border, ground).max(0) <= _NEAR),
         "ground_luma": float(luma_of(ground[:, :, None])[0, 0]) / 255,
@@ -239,13 +258,15 @@ def _figure_and_ground(
         "figure": count / figure.size,
     }
     if not count:
-        return found
-    columns, rows = np.count_nonzero(figure, axis=0), np.count_nonzero(figure, axis=1)
+        return found, levels
+    # A product is a sum: whole numbers far below 2**24, so single precision is exact.
+    cells = figure.astype(np.float32)
+    columns = (np.ones(h, np.float32) @ cells).astype(np.int64)
+    rows = (cells @ np.ones(w, np.float32)).astype(np.int64)
     x, y = (np.arange(w) + 0.5) / w - 0.5, (np.arange(h) + 0.5) / h - 0.5
     at_x, at_y = float(columns @ x) / count, float(rows @ y) / count
     wide, tall = np.flatnonzero(columns), np.flatnonzero(rows)
     extent_x, extent_y = (wide[-1] - wide[0] + 1) / w, (tall[-1] - tall[0] + 1) / h
-    inside = np.bincount(luma[figure], minlength=256)
     turns_x = np.count_nonzero(figure[:, 1:] != figure[:, :-1]) / len(tall)
     turns_y = np.count_nonzero(figure[1:] != figure[:-1]) / len(wide)
     return found | {
@@ -260,9 +281,9 @@ def _figure_and_ground(
         "turns_x": float(np.log2(1 + turns_x)),
         "turns_y": float(np.log2(1 + turns_y)),
         "figure_spread": _moments(inside)[1],
-        "figure_apart": float(away[figure].sum(dtype=np.int64)) / count / 255,
+        "figure_apart": total(away * figure) / count / 255,
         "figure_tone": float(_gathered(inside).max()) / count,
-    }
+    }, levels
 
 
 def _shape(width: int, height: int) -> dict[str, float]:

@@ -18,6 +18,7 @@ from typing import Protocol, cast
 from model import images
 from model.errors import UnreadablePicture
 from service.decoding import frames
+from service.decoding.desk import Desk
 from service.decoding.frames import Decoded
 from service.decoding.nursery import Nursery
 from service.decoding.process import decode
@@ -128,7 +129,8 @@ class InProcesses:
         loop = asyncio.get_running_loop()
         pairs = [socket.socketpair() for _ in lanes]
         try:
-            self._begin([there for _, there in pairs])
+            desks = [lane.desk for lane in lanes]
+            self._begin([(there, desk) for (_, there), desk in zip(pairs, desks, strict=True)])
         except OSError:
             for here, _ in pairs:
                 here.close()
@@ -140,17 +142,17 @@ class InProcesses:
             here.setblocking(False)
             await loop.create_unix_connection(partial(_itself, lane), sock=here)
 
-    def _begin(self, connections: Sequence[socket.socket]) -> None:
+    def _begin(self, ends: Sequence[tuple[socket.socket, Desk]]) -> None:
         """Processes at the other ends of these."""
         if self._nursery is not None:
             try:
-                self._nursery.start(connections)
+                self._nursery.start(ends)
             except OSError as error:
                 log.error("the process that starts decoders has ended (%s); others do", error)
                 self._nursery = None
             else:
                 return
-        theirs, limits = [each.fileno() for each in connections], self._limits
+        theirs, limits = [each.fileno() for pair in ends for each in pair], self._limits
         root = str(Path(__file__).parents[2])
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         command = [sys.executable, "-m", "service.decoding.process"]
@@ -191,13 +193,14 @@ def _itself(lane: _Lane) -> _Lane:
 class _Job:
     """One picture to decode."""
 
-    __slots__ = ("data", "done", "looks", "size", "thumbnail")
+    __slots__ = ("data", "done", "looks", "on_desk", "size", "thumbnail")
 
     def __init__(self, data: bytes, size: int, thumbnail: int, looks: bool) -> None:
         self.data = data
         self.size = size
         self.thumbnail = thumbnail
         self.looks = looks
+        self.on_desk = False  # whether its file lies there; what comes back will, too
         self.done: asyncio.Future[Decoded] = asyncio.get_running_loop().create_future()
 
 
@@ -207,11 +210,15 @@ class _Lane(asyncio.BufferedProtocol):
     Attributes:
         jobs: those that are not answered, in order.
         greeted: whether this process has said that it is there.
+        desk: shared with this process, and with the next where it ends. One job at a time has it;
+            those behind that one go through the socket.
     """
 
     def __init__(self, lost: Callable[[_Lane], None]) -> None:
         self.jobs: deque[_Job] = deque()
         self.greeted = False
+        self.desk = Desk()
+        self._taken = False  # the desk
         self._lost = lost
         self._transport: asyncio.WriteTransport | None = None
         self._closing = False
@@ -228,11 +235,19 @@ class _Lane(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
         self._fail(RuntimeError("the service is stopping"), len(self.jobs))
+        self.desk.close()
 
     def _send(self, job: _Job) -> None:
         assert self._transport is not None
-        head = frames.REQUEST.pack(len(job.data), job.size, job.thumbnail, job.looks)
-        self._transport.writelines([head, job.data])
+        length = len(job.data)
+        job.on_desk = not self._taken and self.desk.holds(length, job.size)
+        head = frames.REQUEST.pack(length, job.size, job.thumbnail, job.looks, job.on_desk)
+        if job.on_desk:
+            self._taken = True
+            self.desk.lay(job.data)
+            self._transport.write(head)
+        else:
+            self._transport.writelines([head, job.data])
 
     def _fail(self, error: Exception, count: int) -> None:
         for _ in range(count):
@@ -253,7 +268,7 @@ class _Lane(asyncio.BufferedProtocol):
         if not self._part:
             if not self.jobs:  # an event loop reads until nothing comes, and nothing will
                 return memoryview(bytearray(1))
-            self._part = bytearray(frames.whole(self.jobs[0].size))
+            self._part = bytearray(frames.whole(self.jobs[0].size, self.jobs[0].on_desk))
         return memoryview(self._part)[self._got :]
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -273,7 +288,9 @@ class _Lane(asyncio.BufferedProtocol):
             (self._part, b"") if self._first is None else (self._first, bytes(self._part))
         )
         self._begin()
-        found = frames.read(first, behind, job.size)
+        found = frames.read(first, behind, job.size, self.desk if job.on_desk else None)
+        if job.on_desk:
+            self._taken = False
         if job.done.done():  # nobody waits for it any more
             return
         if isinstance(found, Exception):
@@ -289,6 +306,7 @@ class _Lane(asyncio.BufferedProtocol):
         self._transport = cast(asyncio.WriteTransport, transport)
         self.greeted = False
         self._begin(frames.GREETING)
+        self._taken = False  # whoever had the desk has ended
         for job in self.jobs:
             self._send(job)
 

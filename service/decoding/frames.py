@@ -1,9 +1,11 @@
 """What goes between the service and a process that decodes: frames over a pair of sockets.
 
 A request is a head and the file's bytes. An answer begins with a part whose length follows from
-the size that was asked for: a head, pixels, and the statistics; what is behind it, a thumbnail or
-the message of an error, has the length that the head says. Both sides run the same code, so
-numbers are in the machine's own order.
+the size that was asked for: a head, the statistics, and pixels; what is behind it, a thumbnail or
+the message of an error, has the length that the head says. Where the head of the request says so,
+the file lies on the desk between the two (service/decoding/desk.py), the pixels come there as well,
+and neither is part of the frames. Both sides run the same code, so numbers are in the machine's own
+order.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ from model.errors import PictureError, PictureTooLarge, UnreadablePicture
 from model.experts.statistics import STATISTICS
 from model.images import FORMATS, Picture
 from model.look import Look
+from service.decoding.desk import Desk
 
-# Bytes of the file, side of the square, longest side of a thumbnail, whether to look.
-REQUEST = struct.Struct("=IHH?")
+# Bytes of the file, side of the square, longest side of a thumbnail, whether to look, and whether
+# the file lies on the desk.
+REQUEST = struct.Struct("=IHH??")
 GREETING = 1
 """Bytes that a process sends before anything else: it is there."""
 # Kind, format, width, height, hash, bytes behind, seconds of decoding and of looking.
@@ -45,13 +49,17 @@ class Decoded:
     looking: float
 
 
-def whole(size: int) -> int:
+def whole(size: int, on_desk: bool = False) -> int:
     """Bytes of the part of an answer that is always there."""
-    return _ANSWER.size + 3 * size * size + _STATISTICS
+    return _ANSWER.size + _STATISTICS + (0 if on_desk else 3 * size * size)
 
 
-def answer(decoded: Decoded) -> list[bytes | memoryview]:
-    """Parts of the answer to a picture that could be decoded."""
+def answer(decoded: Decoded, desk: Desk | None = None) -> list[bytes | memoryview]:
+    """Parts of the answer to a picture that could be decoded.
+
+    Args:
+        desk: where the pixels are put; None where they are part of the answer.
+    """
     picture, look = decoded.picture, decoded.look
     behind = picture.thumbnail or b""
     head = _ANSWER.pack(
@@ -64,17 +72,21 @@ def answer(decoded: Decoded) -> list[bytes | memoryview]:
         decoded.decoding,
         decoded.looking,
     )
-    return [head, look.pixels.data.cast("B"), look.statistics.tobytes(), behind]
+    begun: list[bytes | memoryview] = [head, look.statistics.tobytes()]
+    if desk is None:
+        return [*begun, look.pixels.data.cast("B"), behind]
+    desk.draw(look.pixels)
+    return [*begun, behind]
 
 
-def refusal(error: Exception, size: int) -> list[bytes | memoryview]:
+def refusal(error: Exception, size: int, on_desk: bool = False) -> list[bytes | memoryview]:
     """Parts of the answer to a picture that could not."""
     kind = next((i for i, each in enumerate(_ERRORS) if isinstance(error, each)), len(_ERRORS) - 1)
     known = isinstance(error, PictureError)
     said = str(error) if known else f"{type(error).__name__}: {error}"
     behind = said.encode()
     head = _ANSWER.pack(kind, 0, 0, 0, 0, len(behind), 0.0, 0.0)
-    return [head, bytes(3 * size * size + _STATISTICS), behind]
+    return [head, bytes(whole(size, on_desk) - _ANSWER.size), behind]
 
 
 def behind(begun: bytearray) -> int:
@@ -82,15 +94,20 @@ def behind(begun: bytearray) -> int:
     return int(_ANSWER.unpack_from(begun)[5])
 
 
-def read(begun: bytearray, behind: bytes, size: int) -> Decoded | Exception:
+def read(
+    begun: bytearray, behind: bytes, size: int, desk: Desk | None = None
+) -> Decoded | Exception:
     """What an answer says."""
     kind, form, width, height, fingerprint, _, decoding, looking = _ANSWER.unpack_from(begun)
     if kind != _PICTURE:
         error: Exception = _ERRORS[kind](behind.decode())
         return error
-    pixels = np.frombuffer(begun, np.uint8, 3 * size * size, _ANSWER.size)
-    statistics = np.frombuffer(begun, np.float32, offset=_ANSWER.size + 3 * size * size)
-    square = pixels.reshape(size, size, 3)
+    statistics = np.frombuffer(begun, np.float32, len(STATISTICS), _ANSWER.size)
+    if desk is None:
+        pixels = np.frombuffer(begun, np.uint8, offset=_ANSWER.size + _STATISTICS)
+        square = pixels.reshape(size, size, 3)
+    else:
+        square = desk.square(size)
     return Decoded(
         Picture(square, width, height, FORMATS[form], behind or None),
         Look(square, statistics, np.uint64(fingerprint)),

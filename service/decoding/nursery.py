@@ -16,9 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model import images
-from service.decoding.process import multiply, settle
+from service.decoding.desk import Desk
+from service.decoding.process import ends_of, multiply, settle
 
-_MOST = 64  # connections in one message; the kernel takes 253
+_MOST = 64  # processes begun by one message, which holds two files each; the kernel takes 253
 _PATIENCE = 5.0  # seconds for what is still being decoded when the service ends
 
 
@@ -52,15 +53,15 @@ class Nursery:
             os._exit(1)
         os._exit(0)
 
-    def start(self, connections: Sequence[socket.socket]) -> None:
+    def start(self, ends: Sequence[tuple[socket.socket, Desk]]) -> None:
         """A process for each, which answers there until the other end is closed.
 
         Raises:
             OSError: this one has ended.
         """
-        for first in range(0, len(connections), _MOST):
-            some = connections[first : first + _MOST]
-            socket.send_fds(self._control, [b"."], [each.fileno() for each in some])
+        for first in range(0, len(ends), _MOST):
+            numbers = [each.fileno() for pair in ends[first : first + _MOST] for each in pair]
+            socket.send_fds(self._control, [b"."], numbers)
 
     def close(self) -> None:
         """Decoders finish what they are at, and are gone."""
@@ -80,10 +81,10 @@ def _nurse(control: socket.socket, limits: images.Limits) -> None:
     settle()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel takes leave of those that end
     while True:
-        told, numbers, _, _ = socket.recv_fds(control, 1, _MOST)
+        told, numbers, _, _ = socket.recv_fds(control, 1, 2 * _MOST)
         if not told:
             break
-        multiply([socket.socket(fileno=number) for number in numbers], limits, [control])
+        multiply(ends_of(numbers), limits, [control])
     with contextlib.suppress(ChildProcessError):  # returns, so to speak, when all have ended
         while True:
             os.wait()

@@ -1,10 +1,10 @@
-"""A process that decodes: ``python -m service.decoding.process BYTES PIXELS SOCKET...``.
+"""A process that decodes: ``python -m service.decoding.process BYTES PIXELS SOCKET DESK ...``.
 
 What is started where the service has no nursery (service/decoding/nursery.py), or has lost it.
 Imports what decoding takes, and becomes one process for each socket, which share what they have
 imported. Each answers one request after another (service/decoding/frames.py), and ends when the
-other side is gone, however it went. Signals that end the service are its own affair: what it still
-waits for is finished.
+other side is gone, however it went; the two share the memory of the desk behind the socket. Signals
+that end the service are its own affair: what it still waits for is finished.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections.abc import Sequence
 
 from model import images
 from model.look import look_at, unseen
+from service.decoding.desk import Desk
 from service.decoding.frames import GREETING, REQUEST, Decoded, answer, refusal
 from service.memory import keep_freed_memory
 from service.threads import call_this_thread
@@ -35,27 +36,28 @@ def decode(data: bytes, size: int, thumbnail: int, looks: bool, limits: images.L
     return Decoded(picture, look, decoded - began, time.perf_counter() - decoded)
 
 
-def serve(connection: socket.socket, limits: images.Limits) -> None:
+def serve(connection: socket.socket, desk: Desk, limits: images.Limits) -> None:
     """Answer until the other side is gone."""
     with contextlib.suppress(ConnectionError):
         connection.sendall(bytes(GREETING))
-        while found := _next(connection, limits):
+        while found := _next(connection, desk, limits):
             connection.sendall(b"".join(found))
 
 
-def _next(connection: socket.socket, limits: images.Limits) -> list[bytes | memoryview]:
+def _next(connection: socket.socket, desk: Desk, limits: images.Limits) -> list[bytes | memoryview]:
     """What is answered to the next request; nothing where there is none."""
     head = _receive(connection, REQUEST.size)
     if head is None:
         return []
-    length, size, thumbnail, looks = REQUEST.unpack(head)
-    data = _receive(connection, length)
+    length, size, thumbnail, looks, on_desk = REQUEST.unpack(head)
+    data = desk.file(length) if on_desk else _receive(connection, length)
     if data is None:
         return []
     try:
-        return answer(decode(bytes(data), size, thumbnail, looks, limits))
+        decoded = decode(bytes(data), size, thumbnail, looks, limits)
+        return answer(decoded, desk if on_desk else None)
     except Exception as error:  # whatever it is, one picture's fault must not cost the others
-        return refusal(error, size)
+        return refusal(error, size, on_desk)
 
 
 def _receive(connection: socket.socket, length: int) -> bytearray | None:
@@ -79,11 +81,11 @@ def settle() -> None:
 
 
 def multiply(
-    connections: Sequence[socket.socket],
+    ends: Sequence[tuple[socket.socket, Desk]],
     limits: images.Limits,
     others: Sequence[socket.socket] = (),
 ) -> list[int]:
-    """A process for each connection, which answers there; they are closed here.
+    """A process for each connection and desk, which answers there; they are closed here.
 
     Args:
         others: what they must not hold open either.
@@ -91,19 +93,32 @@ def multiply(
         The processes' numbers.
     """
     children = []
-    for mine in connections:
+    for mine, desk in ends:
         child = os.fork()
         if not child:
             # Held by anybody else, a connection would seem open after its process has ended.
-            for other in (*connections, *others):
+            for other, its_desk in ends:
                 if other is not mine:
                     other.close()
-            serve(mine, limits)
+                    its_desk.close()
+            for other in others:
+                other.close()
+            serve(mine, desk, limits)
             os._exit(0)
         children.append(child)
-    for each in connections:
-        each.close()
+    for connection, desk in ends:
+        connection.close()
+        desk.close()
     return children
+
+
+def ends_of(numbers: Sequence[int]) -> list[tuple[socket.socket, Desk]]:
+    """Connections and desks by their files' numbers, in turn."""
+    sockets, desks = numbers[::2], numbers[1::2]
+    return [
+        (socket.socket(fileno=here), Desk(there))
+        for here, there in zip(sockets, desks, strict=True)
+    ]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -111,8 +126,7 @@ def main(arguments: Sequence[str]) -> int:
     max_bytes, max_pixels, *numbers = map(int, arguments)
     keep_freed_memory()
     settle()
-    connections = [socket.socket(fileno=number) for number in numbers]
-    for child in multiply(connections, images.Limits(max_bytes, max_pixels)):
+    for child in multiply(ends_of(numbers), images.Limits(max_bytes, max_pixels)):
         os.waitpid(child, 0)
     return 0
 

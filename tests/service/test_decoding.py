@@ -23,13 +23,15 @@ from model.images import FORMATS, Limits, Picture
 from model.look import Look
 from service.decoding import frames
 from service.decoding.decoders import InProcesses, InThreads
+from service.decoding.desk import Desk
 from service.decoding.frames import Decoded
 from service.decoding.process import decode
 from tests.service.pictures import product, standin
 from tests.service.processes import assert_all_end, children_of
 
 ROOT = Path(__file__).parents[2]
-LIMITS = Limits(max_bytes=2**20, max_pixels=2**20)
+DESK = Desk()
+LIMITS = Limits(max_bytes=2**21, max_pixels=2**20)
 
 
 def run(count: int, work: Callable[[InProcesses], Awaitable[None]]) -> None:
@@ -69,11 +71,14 @@ def assert_same(found: Decoded, wanted: Decoded) -> None:
 
 
 def test_processes_and_threads_give_what_decoding_here_gives() -> None:
+    large = png(680, 680)
+    assert not Desk.holds(len(large), 64)
     given = [
         (data, size, thumbnail, looks)
         for data in (product(1), standin(2), png(3, 700), png(40, 30))
         for size, thumbnail, looks in ((224, 0, True), (96, 64, True), (32, 0, False))
     ]
+    given += [(product(1), 600, 0, True), (large, 64, 0, True)]  # for which the desk has no room
 
     async def work(decoders: InProcesses) -> None:
         threads = InThreads(2, LIMITS)
@@ -90,7 +95,7 @@ def test_processes_and_threads_give_what_decoding_here_gives() -> None:
 
 
 def test_errors_arrive_as_they_were_raised_and_cost_nobody_else() -> None:
-    bad = [b"", b"no picture", product(1)[:300], png(1100, 1000), bytes(2**20 + 1)]
+    bad = [b"", b"no picture", product(1)[:300], png(1100, 1000), bytes(2**21 + 1)]
 
     async def work(decoders: InProcesses) -> None:
         mixed = [each for data in bad for each in (data, product(3))]
@@ -203,10 +208,12 @@ def test_processes_end_with_a_service_that_is_killed() -> None:
     st.integers(0, 2**64 - 1),
     st.binary(max_size=9),
     st.integers(0, 2**32 - 1),
+    st.booleans(),
 )
 def test_an_answer_says_what_was_put_into_it(
-    size: int, width: int, form: str, fingerprint: int, thumbnail: bytes, seed: int
+    size: int, width: int, form: str, fingerprint: int, thumbnail: bytes, seed: int, on_desk: bool
 ) -> None:
+    desk = DESK if on_desk else None
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, (size, size, 3), np.uint8)
     statistics = rng.normal(size=len(STATISTICS)).astype(np.float32)
@@ -216,21 +223,22 @@ def test_an_answer_says_what_was_put_into_it(
         0.5,
         0.25,
     )
-    sent = b"".join(frames.answer(wanted))
-    first = bytearray(sent[: frames.whole(size)])
+    sent = b"".join(frames.answer(wanted, desk))
+    first = bytearray(sent[: frames.whole(size, on_desk)])
     assert frames.behind(first) == len(sent) - len(first)
-    found = frames.read(first, sent[len(first) :], size)
+    found = frames.read(first, sent[len(first) :], size, desk)
+    DESK.draw(np.zeros((9, 9, 3), np.uint8))  # what was read is a copy
     assert isinstance(found, Decoded)
     assert_same(found, wanted)
     assert (found.decoding, found.looking) == (0.5, 0.25)
 
 
-@given(st.integers(1, 9), st.text(max_size=40), st.integers(0, 3))
-def test_a_refusal_says_what_was_wrong(size: int, text: str, kind: int) -> None:
+@given(st.integers(1, 9), st.text(max_size=40), st.integers(0, 3), st.booleans())
+def test_a_refusal_says_what_was_wrong(size: int, text: str, kind: int, on_desk: bool) -> None:
     error = (UnreadablePicture, PictureTooLarge, PictureError, KeyError)[kind](text)
-    sent = b"".join(frames.refusal(error, size))
-    first = bytearray(sent[: frames.whole(size)])
-    found = frames.read(first, sent[len(first) :], size)
+    sent = b"".join(frames.refusal(error, size, on_desk))
+    first = bytearray(sent[: frames.whole(size, on_desk)])
+    found = frames.read(first, sent[len(first) :], size, DESK if on_desk else None)
     assert isinstance(found, Exception)
     if kind < 3:
         assert type(found) is type(error)

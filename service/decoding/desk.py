@@ -1,0 +1,83 @@
+"""Memory that the service and one process that decodes both see: a desk between the two.
+
+The file lies on it on the way there and the pixels on the way back. Through a socket both would be
+copied into the kernel and out of it, a hundred kilobytes each, with the event loop woken for every
+piece.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+
+import numpy as np
+from jaxtyping import UInt8
+
+_FILE = 2**20
+"""Bytes of the largest file that is laid here; a larger one takes so long to decode that a socket
+costs nothing beside it."""
+_SIDE = 512  # pixels: of the largest square
+_SIZE = _FILE + 3 * _SIDE * _SIDE
+
+
+class Desk:
+    """One file or one square at a time; who takes turns, and how, is told by frames.
+
+    Memory is taken from the system where something was laid, and not before.
+
+    Args:
+        fd: of a desk that exists; None makes a new one. Closed with it.
+    Raises:
+        OSError: there is no such file, or no memory.
+    """
+
+    def __init__(self, fd: int | None = None) -> None:
+        self._fd = _new() if fd is None else fd
+        self._memory = mmap.mmap(self._fd, _SIZE)
+
+    def fileno(self) -> int:
+        """By which another process can share it."""
+        return self._fd
+
+    @staticmethod
+    def holds(length: int, size: int) -> bool:
+        """Whether there is room for a file of so many bytes, and a square of that side."""
+        return length <= _FILE and size <= _SIDE
+
+    def lay(self, data: bytes) -> None:
+        """Put a file there."""
+        self._memory[: len(data)] = data
+
+    def file(self, length: int) -> bytes:
+        """The file that lies there."""
+        return self._memory[:length]
+
+    def draw(self, square: UInt8[np.ndarray, "size size 3"]) -> None:
+        """Put pixels there; the file stays."""
+        self._square(len(square))[:] = square
+
+    def square(self, size: int) -> UInt8[np.ndarray, "size size 3"]:
+        """A copy of the pixels that lie there."""
+        return self._square(size).copy()
+
+    def close(self) -> None:
+        """Let go of it; another process may keep it."""
+        self._memory.close()
+        os.close(self._fd)
+
+    def _square(self, size: int) -> UInt8[np.ndarray, "size size 3"]:
+        pixels = np.frombuffer(self._memory, np.uint8, 3 * size * size, _FILE)
+        return pixels.reshape(size, size, 3)
+
+
+def _new() -> int:
+    """A file that has no name, and on Linux none of the disk's blocks."""
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("standin-desk")
+        os.truncate(fd, _SIZE)
+        return fd
+    with tempfile.TemporaryFile() as file:
+        file.write(bytes(_SIZE))  # so that its blocks are there: a write that lacks one is fatal
+        file.flush()
+        return os.dup(file.fileno())
