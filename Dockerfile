@@ -15,15 +15,24 @@ RUN for name in PIP_INDEX_URL PIP_FIND_LINKS; do \
     done; \
     PIP_NO_CACHE_DIR=1 TORCH="$TORCH" scripts/install.sh /opt/standin requirements.lock
 
+# The package itself, built where there may be a compiler: what counts pictures is C, and without one
+# NumPy counts, more slowly.
+FROM dependencies AS package
+RUN command -v cc || { apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev; } \
+    || echo "No C compiler can be installed: pictures are counted with NumPy."
+COPY pyproject.toml README.md LICENSE ./
+COPY model model/
+COPY service service/
+RUN /opt/standin/bin/python -m pip wheel --no-cache-dir --no-index --no-deps --no-build-isolation \
+      --disable-pip-version-check --wheel-dir /wheel .
+
 FROM ${BASE}
 COPY --from=dependencies /opt/standin /opt/standin
+COPY --from=package /wheel /tmp/wheel
 # Installed, with its bytecode written now: at run time the image may be mounted read-only.
-COPY pyproject.toml README.md LICENSE /tmp/standin/
-COPY model /tmp/standin/model
-COPY service /tmp/standin/service
 RUN /opt/standin/bin/python -m pip install --no-cache-dir --no-index --no-deps \
-      --no-build-isolation --disable-pip-version-check /tmp/standin \
-    && rm -rf /tmp/standin \
+      --disable-pip-version-check /tmp/wheel/*.whl \
+    && rm -rf /tmp/wheel \
     && mkdir /data && chown 10001:10001 /data
 COPY docker/healthcheck.py /opt/standin/
 

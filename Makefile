@@ -23,7 +23,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 18
 
 # A stamp for each build of torch: after a change of build or of the lock, pip runs again; else not.
-$(runtime): requirements.lock requirements-torch.lock pyproject.toml scripts/install.sh
+$(runtime): requirements.lock requirements-torch.lock pyproject.toml scripts/install.sh model/experts/counting.c
 	TORCH=$(TORCH) scripts/install.sh $(VENV) requirements.lock
 	@rm -f $(VENV)/installed-* && echo $(TORCH) > $(VENV)/torch-build && touch $@
 

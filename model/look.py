@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from model.experts.area import own_area, see
+from model.experts.area import own_area
+from model.experts.counting import count
 from model.experts.hashing import hash_of
 from model.experts.statistics import STATISTICS, statistics_of
 
@@ -37,8 +38,8 @@ def look_at(pixels: UInt8[np.ndarray, "size size 3"], width: int, height: int) -
         pixels: letterboxed as :func:`model.images.decode` gives them.
         width, height: of the original.
     """
-    seen = see(own_area(pixels, width, height))
-    return Look(pixels, statistics_of(seen, width, height), hash_of(seen))
+    counts = count(own_area(pixels, width, height))
+    return Look(pixels, statistics_of(counts, width, height), hash_of(counts))
 
 
 def unseen(pixels: UInt8[np.ndarray, "size size 3"]) -> Look:

@@ -14,6 +14,7 @@ import torch
 
 import model
 from model import Model, StandinError, images
+from model.experts import compiled
 from service.batching import Embedder
 from service.cores import cores
 from service.decoding.decoders import Decoders, InProcesses, InThreads
@@ -206,7 +207,8 @@ class Runtime:
         self.metrics.ready.set(1)
         self.ready.set()
         log.info(
-            "ready after %.1f s: %s %s on %s (%s, %s), %d encoder threads and %d decoder %s",
+            "ready after %.1f s: %s %s on %s (%s, %s), %d encoder threads and %d decoder %s "
+            "that count %s",
             time.perf_counter() - began,
             loaded.card.name,
             loaded.card.version,
@@ -216,6 +218,7 @@ class Runtime:
             plan.encode_threads,
             plan.decode_threads,
             settings.decode_in,
+            "in C" if compiled.available() else "with NumPy",
         )
         await self._tell_of_stale(store, loaded.card.sha256)
         self._tasks.append(asyncio.create_task(self._purge(store), name="standin-purge"))

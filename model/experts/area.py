@@ -6,8 +6,6 @@ and a pass over floats ten times as long.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Integer, UInt8
 
@@ -44,25 +42,6 @@ def own_area(
     return square[top + dy : top + down - dy, left + dx : left + across - dx]
 
 
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """A picture as the experts that count and hash look at it.
-
-    Attributes:
-        planes: red, green and blue of its own area, contiguous.
-        luma: brightness of each pixel.
-    """
-
-    planes: UInt8[np.ndarray, "3 h w"]
-    luma: UInt8[np.ndarray, "h w"]
-
-
-def see(area: UInt8[np.ndarray, "h w 3"]) -> Seen:
-    """Planes and brightness of a picture's own area, once for everybody."""
-    planes = np.ascontiguousarray(area.transpose(2, 0, 1))
-    return Seen(planes, luma_of(planes))
-
-
 def mean_of(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Of two arrays of bytes, rounded up, without leaving bytes: 16 at a time in a register."""
     found: np.ndarray = (a | b) - ((a ^ b) >> 1)
@@ -92,19 +71,3 @@ def gap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """|a - b| of bytes, in bytes."""
     found: np.ndarray = np.maximum(a, b) - np.minimum(a, b)
     return found
-
-
-def total(x: UInt8[np.ndarray, "h w"]) -> int:
-    """Sum of bytes: down the columns in 16 bits, which 257 rows cannot fill, and then across."""
-    if len(x) > 257:
-        return int(x.sum(dtype=np.int64))
-    return int(np.add.reduce(x, axis=0, dtype=np.uint16).sum(dtype=np.int64))
-
-
-def middle(x: np.ndarray) -> float:
-    """The median of numbers, as ``np.median`` has it, without its preparations."""
-    ordered = np.sort(x, axis=None)
-    half = len(ordered) // 2
-    if len(ordered) % 2:
-        return float(ordered[half])
-    return (float(ordered[half - 1]) + float(ordered[half])) / 2

@@ -12,17 +12,19 @@ bits that no other hash can have, and :func:`distance` compares colours there.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float, Integer, UInt8, UInt64
 
-from model.experts.area import Seen, check_sizes, middle, own_area, see
+from model.experts.area import check_sizes, own_area
+from model.experts.counting import GRID, Counts, count
 
 UNRELATED = 32
 """Bits between two pictures that have nothing in common: half of them, by chance."""
 
-_SIDE, _LOW = 32, 8
+_LOW = 8
 # Levels: the standard deviation of brightness, at 32 x 32, below which a picture is a plain tile.
 # Compression leaves 0.5 on a plain tile; a faint pale grey emblem on white makes 2 and more.
 _PLAIN = 1.5
@@ -53,7 +55,7 @@ def perceptual_hash(
     check_sizes(pixels, sizes)
     found = np.zeros(len(pixels), np.uint64)
     for i, (square, (width, height)) in enumerate(zip(pixels, sizes.tolist(), strict=True)):
-        found[i] = hash_of(see(own_area(square, width, height)))
+        found[i] = hash_of(count(own_area(square, width, height)))
     return found
 
 
@@ -81,30 +83,24 @@ def is_plain(hashes: UInt64[np.ndarray, ...]) -> Bool[np.ndarray, ...]:
     return found
 
 
-def hash_of(seen: Seen) -> np.uint64:
+def hash_of(counts: Counts) -> np.uint64:
     """The hash of one picture; see :func:`perceptual_hash`."""
-    down, across = _resize(seen.luma.shape[0]), _resize(seen.luma.shape[1])
-    small = down @ seen.luma.astype(np.float32) @ across.T
-    if small.std() < _PLAIN:
-        red, green, blue = (int(v) for v in seen.planes.mean((1, 2)).round())
+    area, cells = counts.height * counts.width, GRID * GRID
+    grid = counts.grid
+    # Exact, so that no tile is plain on one machine alone.
+    spread = cells * int((grid * grid).sum()) - int(grid.sum()) ** 2
+    if math.sqrt(spread) < _PLAIN * cells * area:
+        red, green, blue = (round(each / area) for each in (counts.red, counts.green, counts.blue))
         return _MARK | np.uint64(red << 16 | green << 8 | blue)
-    frequencies = (_cosines() @ small @ _cosines().T).ravel()
-    above = frequencies > np.float32(middle(frequencies)) + _CLEAR
-    return np.uint64(np.bitwise_or.reduce(_PLACE[above]))
-
-
-@lru_cache(maxsize=512)
-def _resize(length: int) -> Float[np.ndarray, "side length"]:
-    """Weights that average ``length`` pixels into 32, each pixel by its overlap."""
-    edges = np.linspace(0, length, _SIDE + 1)
-    starts = np.arange(length)
-    overlap = np.minimum(edges[1:, None], starts + 1) - np.maximum(edges[:-1, None], starts)
-    weights = np.clip(overlap, 0, None)
-    return np.asarray(weights / weights.sum(1, keepdims=True), np.float32)
+    frequencies = (_cosines() @ (grid / area) @ _cosines().T).ravel()
+    ordered = np.sort(frequencies)
+    median = (ordered[len(ordered) // 2 - 1] + ordered[len(ordered) // 2]) / 2
+    return np.uint64(np.bitwise_or.reduce(_PLACE[frequencies > median + _CLEAR]))
 
 
 @lru_cache(maxsize=1)
 def _cosines() -> Float[np.ndarray, "low side"]:
     """The eight lowest rows of the cosine transform, DCT-II, without its scale."""
-    angle = np.pi / _SIDE * np.outer(np.arange(_LOW), np.arange(_SIDE) + 0.5)
-    return np.asarray(np.cos(angle), np.float32)
+    angle = np.pi / GRID * np.outer(np.arange(_LOW), np.arange(GRID) + 0.5)
+    found: np.ndarray = np.cos(angle)
+    return found
