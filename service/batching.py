@@ -332,19 +332,27 @@ class Embedder:
         decode, no further ahead of the encoders than a batch for each; else what is ready.
 
         So batches grow under load, when a pass of eight costs each picture least, and nobody waits
-        for company while there is nothing else to do.
+        for company while there is nothing else to do. While a batch is not full, another picture
+        lies behind each that is being decoded: who decodes need not wait for this loop.
         """
         plan = self._plan
         if waited:
             self._alarm = None
         ahead = (plan.encode_threads + 1) * plan.batch
         full = self._fair_share() if self._calls == 1 else plan.batch
-        while self._decoding + self._passing < plan.at_once:
+        while True:
+            free = plan.at_once - self._passing - self._decoders.running
+            if free <= 0:
+                fill = self._decoding + len(self._ready) < full and self._decoders.room_behind
+                if not fill or (work := self._next()) is None:
+                    return
+                self._begin_decoding(work, behind=True)
+                continue
             idle = self._passing < plan.encode_threads
             if idle and len(self._ready) >= full and (batch := self._take(full)):
                 self._begin_pass(batch)
             elif (
-                self._decoding < plan.decode_threads
+                self._decoders.running < plan.decode_threads
                 and self._decoding + len(self._ready) < ahead
                 and (work := self._next()) is not None
             ):
@@ -370,13 +378,14 @@ class Embedder:
 
     # -- decoding
 
-    def _begin_decoding(self, work: Work) -> None:
+    def _begin_decoding(self, work: Work, behind: bool = False) -> None:
         self._decoding += 1
         task = self._decoders.decode(
             work.named.data,
             self._experts.image_size,
             THUMBNAIL if work.shown else 0,
             self._experts.looks,
+            behind=behind,
         )
         task.add_done_callback(lambda task: self._decoded(work, task))
 
@@ -433,7 +442,7 @@ class Embedder:
         alive = [work for work in alive if work.wishes]
         free = min(
             self._plan.encode_threads - self._passing,
-            self._plan.at_once - self._passing - self._decoding,
+            self._plan.at_once - self._passing - self._decoders.running,
         )
         share = min(most, -(-len(alive) // free))
         self._ready = deque(early + alive[share:])

@@ -18,7 +18,7 @@ from typing import Protocol, cast
 from model import images
 from model.errors import UnreadablePicture
 from service.decoding import frames
-from service.decoding.desk import Desk
+from service.decoding.desk import PLACES, Desk
 from service.decoding.frames import Decoded
 from service.decoding.nursery import Nursery
 from service.decoding.process import decode
@@ -32,8 +32,17 @@ _PATIENCE = 1.0
 class Decoders(Protocol):
     """Decodes pictures beside the event loop."""
 
+    @property
+    def running(self) -> int:
+        """Pictures that are being decoded now."""
+
+    @property
+    def room_behind(self) -> bool:
+        """Whether a picture can be put behind one that is being decoded, so that whoever decodes
+        goes on without waiting for the event loop."""
+
     def decode(
-        self, data: bytes, size: int, thumbnail: int, looks: bool
+        self, data: bytes, size: int, thumbnail: int, looks: bool, *, behind: bool = False
     ) -> asyncio.Future[Decoded]:
         """One picture; the future raises as :func:`model.images.decode` does.
 
@@ -41,6 +50,7 @@ class Decoders(Protocol):
             size: side of the square, in pixels.
             thumbnail: bound on the longer side of a thumbnail; 0 makes none.
             looks: whether the experts that cost nothing shall look at it.
+            behind: where there is room, behind another.
         """
 
     async def start(self) -> None:
@@ -56,14 +66,22 @@ class InThreads:
     def __init__(self, count: int, limits: images.Limits) -> None:
         self._limits = limits
         self._threads = ThreadPoolExecutor(count, "decode", call_this_thread, ("decode",))
+        self.running = 0
+        self.room_behind = False
 
     def decode(
-        self, data: bytes, size: int, thumbnail: int, looks: bool
+        self, data: bytes, size: int, thumbnail: int, looks: bool, *, behind: bool = False
     ) -> asyncio.Future[Decoded]:
         """See :class:`Decoders`."""
-        return asyncio.get_running_loop().run_in_executor(
+        self.running += 1
+        done = asyncio.get_running_loop().run_in_executor(
             self._threads, decode, data, size, thumbnail, looks, self._limits
         )
+        done.add_done_callback(self._ended)
+        return done
+
+    def _ended(self, _: asyncio.Future[Decoded]) -> None:
+        self.running -= 1
 
     async def start(self) -> None:
         """Threads start by themselves."""
@@ -99,12 +117,23 @@ class InProcesses:
         """See :class:`Decoders`."""
         await self._connect(self.lanes)
 
+    @property
+    def running(self) -> int:
+        """See :class:`Decoders`."""
+        return sum(bool(lane.jobs) for lane in self.lanes)
+
+    @property
+    def room_behind(self) -> bool:
+        """See :class:`Decoders`."""
+        return any(0 < len(lane.jobs) < PLACES for lane in self.lanes)
+
     def decode(
-        self, data: bytes, size: int, thumbnail: int, looks: bool
+        self, data: bytes, size: int, thumbnail: int, looks: bool, *, behind: bool = False
     ) -> asyncio.Future[Decoded]:
         """See :class:`Decoders`. Where a process does not start, the error is a RuntimeError."""
         job = _Job(data, size, thumbnail, looks)
-        min(self.lanes, key=lambda lane: len(lane.jobs)).take(job)
+        lanes = [lane for lane in self.lanes if lane.jobs] if behind else self.lanes
+        min(lanes or self.lanes, key=lambda lane: len(lane.jobs)).take(job)
         return job.done
 
     async def close(self) -> None:
@@ -193,14 +222,14 @@ def _itself(lane: _Lane) -> _Lane:
 class _Job:
     """One picture to decode."""
 
-    __slots__ = ("data", "done", "looks", "on_desk", "size", "thumbnail")
+    __slots__ = ("data", "done", "looks", "place", "size", "thumbnail")
 
     def __init__(self, data: bytes, size: int, thumbnail: int, looks: bool) -> None:
         self.data = data
         self.size = size
         self.thumbnail = thumbnail
         self.looks = looks
-        self.on_desk = False  # whether its file lies there; what comes back will, too
+        self.place = frames.NOWHERE  # of its file on the desk, and of the pixels that come back
         self.done: asyncio.Future[Decoded] = asyncio.get_running_loop().create_future()
 
 
@@ -210,15 +239,15 @@ class _Lane(asyncio.BufferedProtocol):
     Attributes:
         jobs: those that are not answered, in order.
         greeted: whether this process has said that it is there.
-        desk: shared with this process, and with the next where it ends. One job at a time has it;
-            those behind that one go through the socket.
+        desk: shared with this process, and with the next where it ends. Jobs that find no place
+            there go through the socket.
     """
 
     def __init__(self, lost: Callable[[_Lane], None]) -> None:
         self.jobs: deque[_Job] = deque()
         self.greeted = False
         self.desk = Desk()
-        self._taken = False  # the desk
+        self._places = list(range(1, PLACES + 1))  # those that are free
         self._lost = lost
         self._transport: asyncio.WriteTransport | None = None
         self._closing = False
@@ -240,11 +269,11 @@ class _Lane(asyncio.BufferedProtocol):
     def _send(self, job: _Job) -> None:
         assert self._transport is not None
         length = len(job.data)
-        job.on_desk = not self._taken and self.desk.holds(length, job.size)
-        head = frames.REQUEST.pack(length, job.size, job.thumbnail, job.looks, job.on_desk)
-        if job.on_desk:
-            self._taken = True
-            self.desk.lay(job.data)
+        fits = self._places and self.desk.holds(length, job.size)
+        job.place = self._places.pop() if fits else frames.NOWHERE
+        head = frames.REQUEST.pack(length, job.size, job.thumbnail, job.looks, job.place)
+        if job.place:
+            self.desk.lay(job.place, job.data)
             self._transport.write(head)
         else:
             self._transport.writelines([head, job.data])
@@ -268,7 +297,7 @@ class _Lane(asyncio.BufferedProtocol):
         if not self._part:
             if not self.jobs:  # an event loop reads until nothing comes, and nothing will
                 return memoryview(bytearray(1))
-            self._part = bytearray(frames.whole(self.jobs[0].size, self.jobs[0].on_desk))
+            self._part = bytearray(frames.whole(self.jobs[0].size, self.jobs[0].place))
         return memoryview(self._part)[self._got :]
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -288,9 +317,9 @@ class _Lane(asyncio.BufferedProtocol):
             (self._part, b"") if self._first is None else (self._first, bytes(self._part))
         )
         self._begin()
-        found = frames.read(first, behind, job.size, self.desk if job.on_desk else None)
-        if job.on_desk:
-            self._taken = False
+        found = frames.read(first, behind, job.size, self.desk, job.place)
+        if job.place:
+            self._places.append(job.place)
         if job.done.done():  # nobody waits for it any more
             return
         if isinstance(found, Exception):
@@ -306,7 +335,7 @@ class _Lane(asyncio.BufferedProtocol):
         self._transport = cast(asyncio.WriteTransport, transport)
         self.greeted = False
         self._begin(frames.GREETING)
-        self._taken = False  # whoever had the desk has ended
+        self._places = list(range(1, PLACES + 1))  # whoever had them has ended
         for job in self.jobs:
             self._send(job)
 

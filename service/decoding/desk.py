@@ -18,11 +18,14 @@ _FILE = 2**20
 """Bytes of the largest file that is laid here; a larger one takes so long to decode that a socket
 costs nothing beside it."""
 _SIDE = 512  # pixels: of the largest square
-_SIZE = _FILE + 3 * _SIDE * _SIDE
+_PLACE = _FILE + 3 * _SIDE * _SIDE
+PLACES = 2
+"""For the picture that is being decoded, and for the one behind it. They count from 1."""
+_SIZE = PLACES * _PLACE
 
 
 class Desk:
-    """One file or one square at a time; who takes turns, and how, is told by frames.
+    """In each place one file and one square at a time; who has which is told by frames.
 
     Memory is taken from the system where something was laid, and not before.
 
@@ -45,29 +48,32 @@ class Desk:
         """Whether there is room for a file of so many bytes, and a square of that side."""
         return length <= _FILE and size <= _SIDE
 
-    def lay(self, data: bytes) -> None:
+    def lay(self, place: int, data: bytes) -> None:
         """Put a file there."""
-        self._memory[: len(data)] = data
+        start = (place - 1) * _PLACE
+        self._memory[start : start + len(data)] = data
 
-    def file(self, length: int) -> bytes:
+    def file(self, place: int, length: int) -> bytes:
         """The file that lies there."""
-        return self._memory[:length]
+        start = (place - 1) * _PLACE
+        return self._memory[start : start + length]
 
-    def draw(self, square: UInt8[np.ndarray, "size size 3"]) -> None:
+    def draw(self, place: int, square: UInt8[np.ndarray, "size size 3"]) -> None:
         """Put pixels there; the file stays."""
-        self._square(len(square))[:] = square
+        self._square(place, len(square))[:] = square
 
-    def square(self, size: int) -> UInt8[np.ndarray, "size size 3"]:
+    def square(self, place: int, size: int) -> UInt8[np.ndarray, "size size 3"]:
         """A copy of the pixels that lie there."""
-        return self._square(size).copy()
+        return self._square(place, size).copy()
 
     def close(self) -> None:
         """Let go of it; another process may keep it."""
         self._memory.close()
         os.close(self._fd)
 
-    def _square(self, size: int) -> UInt8[np.ndarray, "size size 3"]:
-        pixels = np.frombuffer(self._memory, np.uint8, 3 * size * size, _FILE)
+    def _square(self, place: int, size: int) -> UInt8[np.ndarray, "size size 3"]:
+        start = (place - 1) * _PLACE + _FILE
+        pixels = np.frombuffer(self._memory, np.uint8, 3 * size * size, start)
         return pixels.reshape(size, size, 3)
 
 

@@ -21,9 +21,11 @@ from model.images import FORMATS, Picture
 from model.look import Look
 from service.decoding.desk import Desk
 
-# Bytes of the file, side of the square, longest side of a thumbnail, whether to look, and whether
-# the file lies on the desk.
-REQUEST = struct.Struct("=IHH??")
+# Bytes of the file, side of the square, longest side of a thumbnail, whether to look, and where on
+# the desk the file lies.
+REQUEST = struct.Struct("=IHH?B")
+NOWHERE = 0
+"""In place of a place: on no desk, but in the frame."""
 GREETING = 1
 """Bytes that a process sends before anything else: it is there."""
 # Kind, format, width, height, hash, bytes behind, seconds of decoding and of looking.
@@ -49,16 +51,16 @@ class Decoded:
     looking: float
 
 
-def whole(size: int, on_desk: bool = False) -> int:
+def whole(size: int, place: int = NOWHERE) -> int:
     """Bytes of the part of an answer that is always there."""
-    return _ANSWER.size + _STATISTICS + (0 if on_desk else 3 * size * size)
+    return _ANSWER.size + _STATISTICS + (0 if place else 3 * size * size)
 
 
-def answer(decoded: Decoded, desk: Desk | None = None) -> list[bytes | memoryview]:
+def answer(decoded: Decoded, desk: Desk, place: int = NOWHERE) -> list[bytes | memoryview]:
     """Parts of the answer to a picture that could be decoded.
 
     Args:
-        desk: where the pixels are put; None where they are part of the answer.
+        place: of the pixels on the desk; else they are part of the answer.
     """
     picture, look = decoded.picture, decoded.look
     behind = picture.thumbnail or b""
@@ -73,20 +75,20 @@ def answer(decoded: Decoded, desk: Desk | None = None) -> list[bytes | memoryvie
         decoded.looking,
     )
     begun: list[bytes | memoryview] = [head, look.statistics.tobytes()]
-    if desk is None:
+    if not place:
         return [*begun, look.pixels.data.cast("B"), behind]
-    desk.draw(look.pixels)
+    desk.draw(place, look.pixels)
     return [*begun, behind]
 
 
-def refusal(error: Exception, size: int, on_desk: bool = False) -> list[bytes | memoryview]:
+def refusal(error: Exception, size: int, place: int = NOWHERE) -> list[bytes | memoryview]:
     """Parts of the answer to a picture that could not."""
     kind = next((i for i, each in enumerate(_ERRORS) if isinstance(error, each)), len(_ERRORS) - 1)
     known = isinstance(error, PictureError)
     said = str(error) if known else f"{type(error).__name__}: {error}"
     behind = said.encode()
     head = _ANSWER.pack(kind, 0, 0, 0, 0, len(behind), 0.0, 0.0)
-    return [head, bytes(whole(size, on_desk) - _ANSWER.size), behind]
+    return [head, bytes(whole(size, place) - _ANSWER.size), behind]
 
 
 def behind(begun: bytearray) -> int:
@@ -95,7 +97,7 @@ def behind(begun: bytearray) -> int:
 
 
 def read(
-    begun: bytearray, behind: bytes, size: int, desk: Desk | None = None
+    begun: bytearray, behind: bytes, size: int, desk: Desk, place: int = NOWHERE
 ) -> Decoded | Exception:
     """What an answer says."""
     kind, form, width, height, fingerprint, _, decoding, looking = _ANSWER.unpack_from(begun)
@@ -103,11 +105,11 @@ def read(
         error: Exception = _ERRORS[kind](behind.decode())
         return error
     statistics = np.frombuffer(begun, np.float32, len(STATISTICS), _ANSWER.size)
-    if desk is None:
+    if not place:
         pixels = np.frombuffer(begun, np.uint8, offset=_ANSWER.size + _STATISTICS)
         square = pixels.reshape(size, size, 3)
     else:
-        square = desk.square(size)
+        square = desk.square(place, size)
     return Decoded(
         Picture(square, width, height, FORMATS[form], behind or None),
         Look(square, statistics, np.uint64(fingerprint)),

@@ -49,15 +49,15 @@ def _next(connection: socket.socket, desk: Desk, limits: images.Limits) -> list[
     head = _receive(connection, REQUEST.size)
     if head is None:
         return []
-    length, size, thumbnail, looks, on_desk = REQUEST.unpack(head)
-    data = desk.file(length) if on_desk else _receive(connection, length)
+    length, size, thumbnail, looks, place = REQUEST.unpack(head)
+    data = desk.file(place, length) if place else _receive(connection, length)
     if data is None:
         return []
     try:
         decoded = decode(bytes(data), size, thumbnail, looks, limits)
-        return answer(decoded, desk if on_desk else None)
+        return answer(decoded, desk, place)
     except Exception as error:  # whatever it is, one picture's fault must not cost the others
-        return refusal(error, size, on_desk)
+        return refusal(error, size, place)
 
 
 def _receive(connection: socket.socket, length: int) -> bytearray | None:

@@ -23,7 +23,7 @@ from model.images import FORMATS, Limits, Picture
 from model.look import Look
 from service.decoding import frames
 from service.decoding.decoders import InProcesses, InThreads
-from service.decoding.desk import Desk
+from service.decoding.desk import PLACES, Desk
 from service.decoding.frames import Decoded
 from service.decoding.process import decode
 from tests.service.pictures import product, standin
@@ -130,6 +130,30 @@ def test_a_killed_process_costs_the_picture_it_was_at_and_no_other() -> None:
     run(1, work)
 
 
+def test_a_picture_behind_another_waits_for_that_process_and_for_no_other() -> None:
+    async def work(decoders: InProcesses) -> None:
+        await until(lambda: all(lane.greeted for lane in decoders.lanes))
+        assert decoders.running == 0
+        assert not decoders.room_behind
+        for worker in workers(decoders):
+            os.kill(worker, signal.SIGSTOP)
+        first = decoders.decode(product(1), 64, 0, True)
+        assert decoders.room_behind
+        second = decoders.decode(product(2), 64, 0, True, behind=True)
+        assert decoders.running == 1
+        assert not decoders.room_behind
+        assert sorted(len(lane.jobs) for lane in decoders.lanes) == [0, 2]
+        third = decoders.decode(product(3), 64, 0, True)
+        assert decoders.running == 2
+        for worker in workers(decoders):
+            os.kill(worker, signal.SIGCONT)
+        for seed, each in enumerate((first, second, third), 1):
+            assert_same(await each, decode(product(seed), 64, 0, True, LIMITS))
+        assert decoders.running == 0
+
+    run(2, work)
+
+
 def test_whoever_is_killed_again_and_again_comes_back() -> None:
     async def work(decoders: InProcesses) -> None:
         for seed in range(4):
@@ -208,12 +232,11 @@ def test_processes_end_with_a_service_that_is_killed() -> None:
     st.integers(0, 2**64 - 1),
     st.binary(max_size=9),
     st.integers(0, 2**32 - 1),
-    st.booleans(),
+    st.integers(frames.NOWHERE, PLACES),
 )
 def test_an_answer_says_what_was_put_into_it(
-    size: int, width: int, form: str, fingerprint: int, thumbnail: bytes, seed: int, on_desk: bool
+    size: int, width: int, form: str, fingerprint: int, thumbnail: bytes, seed: int, place: int
 ) -> None:
-    desk = DESK if on_desk else None
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, (size, size, 3), np.uint8)
     statistics = rng.normal(size=len(STATISTICS)).astype(np.float32)
@@ -223,22 +246,25 @@ def test_an_answer_says_what_was_put_into_it(
         0.5,
         0.25,
     )
-    sent = b"".join(frames.answer(wanted, desk))
-    first = bytearray(sent[: frames.whole(size, on_desk)])
+    sent = b"".join(frames.answer(wanted, DESK, place))
+    first = bytearray(sent[: frames.whole(size, place)])
     assert frames.behind(first) == len(sent) - len(first)
-    found = frames.read(first, sent[len(first) :], size, desk)
-    DESK.draw(np.zeros((9, 9, 3), np.uint8))  # what was read is a copy
+    found = frames.read(first, sent[len(first) :], size, DESK, place)
+    for each in range(1, PLACES + 1):
+        DESK.draw(each, np.zeros((9, 9, 3), np.uint8))  # what was read is a copy
     assert isinstance(found, Decoded)
     assert_same(found, wanted)
     assert (found.decoding, found.looking) == (0.5, 0.25)
 
 
-@given(st.integers(1, 9), st.text(max_size=40), st.integers(0, 3), st.booleans())
-def test_a_refusal_says_what_was_wrong(size: int, text: str, kind: int, on_desk: bool) -> None:
+@given(
+    st.integers(1, 9), st.text(max_size=40), st.integers(0, 3), st.integers(frames.NOWHERE, PLACES)
+)
+def test_a_refusal_says_what_was_wrong(size: int, text: str, kind: int, place: int) -> None:
     error = (UnreadablePicture, PictureTooLarge, PictureError, KeyError)[kind](text)
-    sent = b"".join(frames.refusal(error, size, on_desk))
-    first = bytearray(sent[: frames.whole(size, on_desk)])
-    found = frames.read(first, sent[len(first) :], size, DESK if on_desk else None)
+    sent = b"".join(frames.refusal(error, size, place))
+    first = bytearray(sent[: frames.whole(size, place)])
+    found = frames.read(first, sent[len(first) :], size, DESK, place)
     assert isinstance(found, Exception)
     if kind < 3:
         assert type(found) is type(error)
