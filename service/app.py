@@ -79,7 +79,8 @@ def create_app(
     app.state.runtime = runtime
     problems.install(app)
     checked = [Depends(refuse_unknown_query)]
-    for routes in (model_route, categories, examples, versions, score, explain, feedback):
+    # They are tried in turn: what is asked most stands first.
+    for routes in (score, model_route, categories, examples, versions, explain, feedback):
         app.include_router(routes.router, dependencies=checked)
     app.include_router(health.router)
     app.include_router(documentation.router)

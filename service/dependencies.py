@@ -91,24 +91,34 @@ async def while_connected(request: Request, work: Awaitable[T], due: float) -> T
         ClientGone: nobody waits for the answer.
         DeadlinePassed: it took too long.
     """
-    doing = asyncio.ensure_future(work)
     watching = asyncio.ensure_future(_gone(request))
+    until = asyncio.timeout_at(due)
+
+    def end(_: object) -> None:
+        if not until.expired():
+            until.reschedule(0.0)
+
     try:
-        left = max(0.0, due - asyncio.get_running_loop().time())
-        await asyncio.wait((doing, watching), timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        if doing.done():
-            return doing.result()
+        # In this task, which is given up when its time ends; when the client goes, that is now.
+        async with until:
+            watching.add_done_callback(end)
+            try:
+                return await work
+            finally:
+                watching.remove_done_callback(end)
+    except TimeoutError as error:
+        if not until.expired():
+            raise
         if watching.done():
-            raise ClientGone("the client went away before its answer")
+            raise ClientGone("the client went away before its answer") from error
         request.app.state.metrics.refused.labels("deadline").inc()
         deadline = request.app.state.settings.deadline
-        raise DeadlinePassed(f"not done after {deadline:g} seconds", retry_after=deadline / 4)
+        raise DeadlinePassed(
+            f"not done after {deadline:g} seconds", retry_after=deadline / 4
+        ) from error
     finally:
-        for task in (doing, watching):
-            task.cancel()
-        await asyncio.wait((doing, watching))
-        if doing.done() and not doing.cancelled():
-            doing.exception()  # seen: it must not be warned about as never retrieved
+        watching.cancel()
+        await asyncio.wait((watching,))
 
 
 async def _gone(request: Request) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
-import numpy.typing as npt
 
 from model import Model, PictureError
 from model.experts import ExpertName
@@ -302,15 +301,9 @@ def _neighbours(
         return nearest, 0
     # Rows of unit length: the product is the cosine. An example that was never embedded is 0.
     cosine = examples.embeddings @ picture.embedding
-    embedded = examples.embeddings.any(axis=1)
-    is_placeholder = examples.is_placeholder
-    labels: tuple[tuple[Label, npt.NDArray[np.bool_]], ...] = (
-        ("placeholder", is_placeholder & embedded),
-        ("real", ~is_placeholder & embedded),
-    )
-    for label, mask in labels:
-        if mask.any():
-            best = int(np.where(mask, cosine, -np.inf).argmax())
+    for label, rows in examples.embedded.items():
+        if len(rows):
+            best = rows[cosine[rows].argmax()]
             similarity = min(max(float(cosine[best]), -1.0), 1.0)
             nearest[label] = Nearest(examples.ids[best], round(similarity, 4))
-    return nearest, int((cosine > SAME_PICTURE).sum())
+    return nearest, int(np.count_nonzero(cosine > SAME_PICTURE))

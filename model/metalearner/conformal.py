@@ -15,6 +15,7 @@ needs to be unsure; where the smallest t does not, nothing can be promised and t
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,7 +40,7 @@ def bucket_of(placeholder: int, real: int) -> int:
         return 0
     if rarer == 0:
         return ONE_SIDED
-    return int(np.searchsorted(SHOTS, rarer, side="right")) - 1
+    return bisect_right(SHOTS, rarer) - 1
 
 
 def control(losses: Sequence[NDArray[np.float32]], alpha: float) -> float:

@@ -4,6 +4,7 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Final, Generic, Literal, TypeVar
 
 import numpy as np
@@ -224,15 +225,24 @@ class ExampleMatrix:
     guessed: frozenset[str] = frozenset()
     """Ids of those that the category labelled itself."""
 
-    @property
+    @cached_property
     def is_guess(self) -> npt.NDArray[np.bool_]:
         """Shape (n,)."""
         return np.array([one in self.guessed for one in self.ids], dtype=np.bool_)
 
-    @property
+    @cached_property
     def is_placeholder(self) -> npt.NDArray[np.bool_]:
         """Shape (n,)."""
         return np.array([label == "placeholder" for label in self.labels], dtype=np.bool_)
+
+    @cached_property
+    def embedded(self) -> Mapping[Label, npt.NDArray[np.intp]]:
+        """Of each label the rows that the encoder has seen: the others are zeros."""
+        seen = self.embeddings.any(axis=1) if self.ids else np.zeros(0, np.bool_)
+        return {
+            "placeholder": np.flatnonzero(self.is_placeholder & seen),
+            "real": np.flatnonzero(~self.is_placeholder & seen),
+        }
 
 
 @dataclass(frozen=True)
