@@ -364,9 +364,14 @@ class Embedder:
 
     def _fair_share(self) -> int:
         """Pictures of a pass where one request has the machine to itself: an encoder's share, as
-        its answer waits for the slowest of them."""
-        pending = len(self._ready) + self._decoding + sum(map(len, self._lanes))
-        return max(1, min(self._plan.batch, -(-pending // self._plan.encode_threads)))
+        its answer waits for the slowest of them. What one pass for each can take is decoded first:
+        a pass that begins before that ends before the others, and its core has nothing left."""
+        lined_up = sum(map(len, self._lanes))
+        pending = len(self._ready) + self._decoding + lined_up
+        share = -(-pending // self._plan.encode_threads)
+        if lined_up and share <= self._plan.batch:
+            return pending
+        return max(1, min(self._plan.batch, share))
 
     def _may_start(self, waited: bool) -> bool:
         """Whether a batch that is not full may go; else it is woken when it has waited enough."""

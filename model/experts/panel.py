@@ -16,6 +16,7 @@ from model.experts.category import CategoryState, heads_of
 from model.experts.signal_expert import SignalExpert
 from model.experts.signals import Signals
 from model.learners.base import Learner
+from model.learners.blended_prior import study_together
 from model.metalearner.context import ADAPTED, Record, describe
 
 Seen: TypeAlias = tuple[Float32[np.ndarray, "n d_e"], Bool[np.ndarray, " n"]]
@@ -95,9 +96,13 @@ class Panel(nn.Module):
         heads: dict[str, Tensor] = {}
         told: dict[str, Record] = {}
         left_out = torch.empty(0)
-        for name, (rows, mask) in self.sees(support).items():
-            learner, x, y = self.learners[name], torch.from_numpy(rows[mask]), labels[mask]
-            studied = learner.study(x, y)
+        learners = self.learners
+        supports = {
+            name: (learners[name], torch.from_numpy(rows[mask]), labels[mask])
+            for name, (rows, mask) in self.sees(support).items()
+        }
+        together = study_together(list(supports.values()))
+        for (name, (learner, x, y)), studied in zip(supports.items(), together, strict=True):
             nothing = studied.head if not len(x) else learner.adapt(x[:0], y[:0])
             base = learner.score(nothing, x)
             heads[name] = studied.head.state

@@ -17,7 +17,8 @@ labels r = 0.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -25,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.errors import SupportError
-from model.learners.base import Head, Studied, check_support, to_probability
+from model.learners.base import Head, Learner, Studied, check_support, to_probability
 from model.learners.dual_logistic import dual_logistic
 from model.learners.prior_mixture import PriorMixture
 
@@ -115,11 +116,22 @@ class BlendedPrior(PriorMixture):
             return super().study(embeddings, is_placeholder)
         return self._studied(embeddings.float(), is_placeholder)
 
-    def _studied(self, embeddings: Tensor, is_placeholder: Tensor) -> Studied:
-        """Of n >= 2 checked examples."""
+    def _studied(
+        self,
+        embeddings: Tensor,
+        is_placeholder: Tensor,
+        regressions: tuple[Tensor, Tensor] | None = None,
+    ) -> Studied:
+        """Of n >= 2 checked examples.
+
+        Args:
+            regressions: from :func:`_regressions`, where they are there already.
+        """
         present = torch.ones(1, len(embeddings), dtype=torch.bool, device=embeddings.device)
         factors = self._factors(embeddings[None], is_placeholder[None], present)
-        dual, left_out = self._regressions(self._kernel(embeddings), is_placeholder)
+        if regressions is None:
+            regressions = _regressions([self._kernel(embeddings)], is_placeholder)[0]
+        dual, left_out = regressions
         mixture, known = self._answer_from(factors, is_placeholder[None], present)
         head = self._blended(mixture, known, dual[None], embeddings[None])[0]
         mixture, known = self._left_out_from(factors, is_placeholder, present)
@@ -147,31 +159,71 @@ class BlendedPrior(PriorMixture):
         x = embeddings.double()
         return self.inverse_penalty * (x @ x.mT + _BIAS)
 
-    def _regressions(self, kernel: Tensor, is_placeholder: Tensor) -> tuple[Tensor, Tensor]:
-        """Dual coefficients (n,) of all examples, and the regression's logit (n,) of each example
-        from all the others."""
-        n = len(kernel)
-        target = is_placeholder.to(kernel.dtype)
-        if n <= REFITTED:
-            # The last row leaves none out.
-            left = ~torch.eye(n + 1, n, dtype=torch.bool, device=kernel.device)
-            duals = dual_logistic(kernel.expand(n + 1, n, n), target.expand(n + 1, n), left)
-            return duals[n], (kernel * duals[:n]).sum(1).float()
-        # One Newton step of the fit without i from the fit with it (Rad and Maleki 2020,
-        # arXiv:1801.10243): f_i - (t_i - p_i) v_i / (1 - w_i v_i), v = diag((K^-1 + W)^-1).
-        everything = torch.ones(1, n, dtype=torch.bool, device=kernel.device)
-        dual = dual_logistic(kernel[None], target[None], everything)[0]
-        f = kernel @ dual
-        p = torch.sigmoid(f)
-        w = (p * (1 - p)).clamp_min(1e-12)
-        inner = kernel + torch.diag(1 / w)  # (K^-1 + W)^-1 = K - K (K + W^-1)^-1 K
-        v = kernel.diagonal() - (kernel * torch.linalg.solve(inner, kernel)).sum(0)
-        left_out: Tensor = f - (target - p) * v / (1 - w * v)
-        return dual, left_out.float()
-
     def _trust(self, known: Tensor) -> tuple[Tensor, Tensor]:
         """r in [0, 1) and g > 0, shape (b,) each."""
         raw_share, raw_gain = self.trust(known).unbind(-1)
         rarer = torch.minimum(known[..., 0], known[..., 1])  # log(1 + examples)
         share = torch.sigmoid(raw_share + self.doubt * rarer) * (rarer > 0)
         return share, torch.exp(functional.softsign(raw_gain) * 2)
+
+
+@torch.no_grad()
+def study_together(
+    supports: Sequence[tuple[Learner, Tensor, Tensor]],
+) -> list[Studied]:
+    """``learner.study`` of each learner's embeddings (n, d) and labels (n,), in order.
+
+    Learners of this sort that were given the same labels, as the experts of one category are, have
+    their regressions in the same Newton iterations, which cost hardly more for three than for one.
+
+    Raises:
+        SupportError: as ``study``.
+    """
+    found: dict[int, Studied] = {}
+    alike: dict[bytes, list[int]] = {}
+    for i, (learner, embeddings, labels) in enumerate(supports):
+        if isinstance(learner, BlendedPrior) and 2 <= len(embeddings) <= REFITTED:
+            check_support(embeddings, labels, learner.embedding_dim)
+            alike.setdefault(bytes(labels.tolist()), []).append(i)
+        else:
+            found[i] = learner.study(embeddings, labels)
+    for members in alike.values():
+        same = [(cast(BlendedPrior, supports[i][0]), supports[i][1].float()) for i in members]
+        labels = supports[members[0]][2]
+        regressions = _regressions([learner._kernel(x) for learner, x in same], labels)
+        for i, (learner, x), both in zip(members, same, regressions, strict=True):
+            found[i] = learner._studied(x, labels, both)
+    return [found[i] for i in range(len(supports))]
+
+
+def _regressions(kernels: Sequence[Tensor], is_placeholder: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Of each kernel (n, n), the examples being the same: dual coefficients (n,) of all examples,
+    and the regression's logit (n,) of each example from all the others."""
+    n = len(is_placeholder)
+    kernel = torch.stack(list(kernels))
+    target = is_placeholder.to(kernel.dtype)
+    if n <= REFITTED:
+        # The last row of each leaves none out.
+        left = ~torch.eye(n + 1, n, dtype=torch.bool, device=kernel.device)
+        k, rows = len(kernel), len(kernel) * (n + 1)
+        duals = dual_logistic(
+            kernel[:, None].expand(k, n + 1, n, n).reshape(rows, n, n),
+            target.expand(rows, n),
+            left.repeat(k, 1),
+        ).reshape(k, n + 1, n)
+        logits = (kernel * duals[:, :n]).sum(2).float()
+        return list(zip(duals[:, n], logits, strict=True))
+    return [_one_step(each, target) for each in kernel]
+
+
+def _one_step(kernel: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """One Newton step of the fit without i from the fit with it (Rad and Maleki 2020,
+    arXiv:1801.10243): f_i - (t_i - p_i) v_i / (1 - w_i v_i), v = diag((K^-1 + W)^-1)."""
+    everything = torch.ones(1, len(target), dtype=torch.bool, device=kernel.device)
+    dual = dual_logistic(kernel[None], target[None], everything)[0]
+    f = kernel @ dual
+    p = torch.sigmoid(f)
+    w = (p * (1 - p)).clamp_min(1e-12)
+    inner = kernel + torch.diag(1 / w)  # (K^-1 + W)^-1 = K - K (K + W^-1)^-1 K
+    v = kernel.diagonal() - (kernel * torch.linalg.solve(inner, kernel)).sum(0)
+    return dual, (f - (target - p) * v / (1 - w * v)).float()

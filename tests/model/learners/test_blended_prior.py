@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from model.errors import SupportError
-from model.learners.blended_prior import REFITTED, BlendedPrior
+from model.learners.blended_prior import REFITTED, BlendedPrior, study_together
 from model.learners.dual_logistic import dual_logistic
 from model.learners.meta import MetaLearner
 from model.learners.prior_mixture import PriorMixture
@@ -94,6 +94,32 @@ def test_many_examples_are_left_out_by_one_step_and_agree_with_refitting() -> No
     learner = made(2)
     expected = MetaLearner.leave_one_out(learner, x, y)
     torch.testing.assert_close(learner.leave_one_out(x, y), expected, atol=0.02, rtol=0.02)
+
+
+@given(
+    st.lists(st.sampled_from([0, 1, 2, 9, REFITTED + 2]), min_size=1, max_size=4),
+    st.integers(0, 5000),
+)
+def test_learners_that_study_together_learn_what_each_learns_alone(
+    sizes: list[int], seed: int
+) -> None:
+    supports: list[tuple[MetaLearner, Tensor, Tensor]] = []
+    for number, n in enumerate(sizes):
+        x, y = task(max(n, 2), seed + n)  # of one size, one set of labels
+        x = torch.roll(x, number, 0)
+        learner = PriorMixture(DIM, 2) if number == 3 else made(seed + number)
+        supports.append((learner, x[:n], y[:n]))
+    for (learner, x, y), found in zip(supports, study_together(supports), strict=True):
+        alone = learner.study(x, y)
+        assert found.head.learner == learner.name
+        torch.testing.assert_close(found.head.state, alone.head.state, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(found.left_out, alone.left_out, atol=1e-6, rtol=1e-5)
+
+
+def test_a_support_that_cannot_be_is_refused_together_as_alone() -> None:
+    x, y = task(4, 1)
+    with pytest.raises(SupportError, match="must have shape"):
+        study_together([(made(), x, y), (made(1), x[:, 1:], y)])
 
 
 def test_a_penalty_that_is_none_is_refused() -> None:
