@@ -69,6 +69,12 @@ _STANDIN = {
         lambda: json_items("/v1/score", itertools.repeat(ADAPTED)),
         16,
     ),
+    # As the categories of the next, so that only their number is another.
+    "alike": Sent(
+        "16 pictures of one of 100 categories a request, JSON",
+        lambda: json_items("/v1/score", itertools.repeat(MIXED[0])),
+        16,
+    ),
     "mixed": Sent(
         f"16 pictures of {len(MIXED)} categories a request, JSON",
         lambda: json_items("/v1/score", itertools.cycle(MIXED)),

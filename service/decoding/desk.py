@@ -7,6 +7,7 @@ piece.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import tempfile
@@ -80,9 +81,10 @@ class Desk:
 def _new() -> int:
     """A file that has no name, and on Linux none of the disk's blocks."""
     if hasattr(os, "memfd_create"):
-        fd = os.memfd_create("standin-desk")
-        os.truncate(fd, _SIZE)
-        return fd
+        with contextlib.suppress(OSError):  # a sandbox that forbids it
+            fd = os.memfd_create("standin-desk")
+            os.truncate(fd, _SIZE)
+            return fd
     with tempfile.TemporaryFile() as file:
         file.write(bytes(_SIZE))  # so that its blocks are there: a write that lacks one is fatal
         file.flush()

@@ -94,6 +94,26 @@ def test_processes_and_threads_give_what_decoding_here_gives() -> None:
     run(2, work)
 
 
+def test_where_memory_without_a_file_is_forbidden_the_desk_is_a_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def forbidden(name: str) -> int:
+        raise PermissionError(1, "Operation not permitted", name)
+
+    monkeypatch.setattr(os, "memfd_create", forbidden, raising=False)
+    pixels = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
+    desk = Desk()
+    other = Desk(os.dup(desk.fileno()))  # as another process has it
+    for place in range(1, PLACES + 1):
+        desk.lay(place, b"a file in place %d" % place)
+        other.draw(place, pixels + np.uint8(place))
+    for place in range(1, PLACES + 1):
+        assert other.file(place, 17) == b"a file in place %d" % place
+        np.testing.assert_array_equal(desk.square(place, 8), pixels + np.uint8(place))
+    other.close()
+    desk.close()
+
+
 def test_errors_arrive_as_they_were_raised_and_cost_nobody_else() -> None:
     bad = [b"", b"no picture", product(1)[:300], png(1100, 1000), bytes(2**21 + 1)]
 

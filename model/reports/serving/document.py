@@ -134,7 +134,9 @@ def title(result: Figures, load: Figures) -> str:
 
 
 def _ratios(result: Figures, loop: str) -> str:
-    loads = [load for load in result["figures"]["closed"] if load["requests"] != "mixed"]
+    loads = [
+        load for load in result["figures"]["closed"] if load["requests"] not in ("mixed", "alike")
+    ]
     levels = sorted({load["clients"] for load in loads})
     rows: dict[str, dict[int, str]] = {}
     for load in loads:

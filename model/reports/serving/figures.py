@@ -183,9 +183,9 @@ def bars(summary: Mapping[str, Any]) -> list[Figures]:
             most=True,
         )
     mixed = find(closed, OURS, "mixed")
-    alike = find(closed, OURS, "sixteen-json", clients=mixed.get("clients"))
+    alike = find(closed, OURS, "alike", clients=mixed.get("clients"))
     add(
-        "time of a request over 100 categories over one of one category",
+        "time of a request over 100 categories over one of one of them",
         1.05,
         [times(alike, mixed)],
         most=True,

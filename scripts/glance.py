@@ -1,0 +1,195 @@
+"""Measure whether the encoder at a smaller input could settle pictures, and write docs/glance.md.
+
+    python scripts/glance.py --data DIR/products --data DIR/placeholders \\
+        --validation DIR/placeholders_validation
+
+A *glance* is the released encoder on squares of fewer pixels, at a share of the cost. Where the
+visual head is sure of its answer, the whole look could be saved. How sure it must be is chosen on
+every other task, so that the answers' log loss rises by no more than is asked for, and measured on
+the rest. Written for a decision, not for a release: no expert of the service glances.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from model import images
+from model.calibration import sigmoid
+from model.encoder import Encoder
+from model.episodes import EpisodeSampler, Shots, Sort
+from model.intervals import mean_interval
+from model.learners.base import Learner
+from model.reports.about import rounded
+from model.reports.commands import exit_status
+from model.reports.document import place
+from model.reports.experts.material import held_out, traits_of
+from model.weights import find_card, load_weights, restore
+
+SORTS: tuple[Sort, ...] = ("ordinary", "turning")
+SURE = np.concatenate([np.arange(0.0, 8.0, 0.25), [np.inf]])  # log odds, either way
+BEGIN, END = "<!-- glance: written by scripts/glance.py -->", "<!-- end of glance -->"
+_BATCH = 16
+
+Task = tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]
+"""Of a task's queries the labels, and log odds by the whole look and by a glance."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the measurement; the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    many: dict[str, Any] = {"type": Path, "action": "append", "default": [], "metavar": "DIR"}
+    parser.add_argument("--data", **many, help="with a manifest, or of such folders")
+    parser.add_argument("--validation", **many, help="as --data, nothing of it was trained on")
+    parser.add_argument("--weights", type=Path, help="a card (default: the released weights)")
+    parser.add_argument("--sides", default="112,160", help="pixels of a glance, commas between")
+    parser.add_argument("--sorts", default=",".join(SORTS), help="of tasks")
+    parser.add_argument("--shots", default="0,1,5,20", help="examples of each label")
+    parser.add_argument("--episodes", type=int, default=600, help="tasks of each sort and size")
+    parser.add_argument("--worse", type=float, default=0.002, help="nats that may be lost")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("docs"), help="where the report goes")
+    args = parser.parse_args(argv)
+    if not args.data:
+        parser.error("nothing to measure on: give --data DIR")
+    return exit_status("glance", lambda: _run(args), args.out)
+
+
+def _run(args: argparse.Namespace) -> None:
+    torch.set_num_threads(1)  # so that a look's price is that of one core
+    card, tensors = load_weights(find_card(args.weights))
+    net, learner = restore(card, tensors)
+    records = held_out(args.data, args.validation)
+    sides = [card.image_size, *(int(each) for each in args.sides.split(","))]
+    seen, cost = {}, {}
+    for side in sides:
+        encoder = Encoder(net, side)
+        rows, spent = [], 0.0
+        for at in tqdm(range(0, len(records), _BATCH), desc=f"{side} pixels"):
+            some = records[at : at + _BATCH]
+            pixels = np.stack([images.decode(r.path.read_bytes(), side).pixels for r in some])
+            began = time.process_time()
+            rows.append(encoder.embed(pixels))
+            spent += time.process_time() - began
+        seen[side], cost[side] = np.concatenate(rows), spent / len(records)
+    sampler = EpisodeSampler([traits_of(record) for record in records])
+    whole, found = sides[0], []
+    for sort in [each for each in SORTS if each in args.sorts.split(",")]:
+        for k in map(int, args.shots.split(",")):
+            tasks = _tasks(args, sampler, learner, seen, sort, k)
+            for side in sides[1:]:
+                row = settled(tasks[side], args.worse)
+                found.append({"sort": sort, "shots": k, "side": side, **row})
+    price = {str(side): cost[side] / cost[whole] for side in sides[1:]}
+    result = {
+        "pictures": len(records),
+        "episodes": args.episodes,
+        "worse": args.worse,
+        "price": price,
+        "rows": found,
+    }
+    _write(rounded(result, 5), args.out)
+
+
+def _tasks(
+    args: argparse.Namespace,
+    sampler: EpisodeSampler,
+    learner: Learner,
+    seen: Mapping[int, NDArray[np.float32]],
+    sort: Sort,
+    k: int,
+) -> dict[int, list[Task]]:
+    """By side, the same tasks; a glance is judged by the head of the whole looks."""
+    rng = np.random.default_rng([args.seed, k, SORTS.index(sort)])
+    whole, *less = seen
+    found: dict[int, list[Task]] = {side: [] for side in less}
+    for _ in tqdm(range(args.episodes), desc=f"{sort}, {k} of each"):
+        task = sampler.sample(sort, Shots(k, k), rng)
+        support = torch.from_numpy(seen[whole][task.support])
+        head = learner.adapt(support, torch.from_numpy(task.support_is_placeholder))
+        state = head.state[None].numpy()
+        said = {s: learner.log_odds(state, seen[s][task.query]).astype(np.float64) for s in seen}
+        for side in less:
+            found[side].append((task.query_is_placeholder, said[whole], said[side]))
+    return found
+
+
+def settled(tasks: Sequence[Task], worse: float) -> dict[str, Any]:
+    """Choose how sure a glance must be on every other task; measure on the rest."""
+    tuning, rest = tasks[::2], tasks[1::2]
+    before = np.mean([_loss(z, y) for y, z, _ in tuning])
+    sure = next(
+        float(t)
+        for t in SURE
+        if np.mean([_loss(_first(z, g, t), y) for y, z, g in tuning]) <= before + worse
+    )
+    measured = {
+        "saved": [float((np.abs(g) >= sure).mean()) for _, _, g in rest],
+        "accuracy": [float(((z > 0) == y).mean()) for y, z, _ in rest],
+        "accuracy_after": [float(((_first(z, g, sure) > 0) == y).mean()) for y, z, g in rest],
+        "log_loss": [_loss(z, y) for y, z, _ in rest],
+        "log_loss_after": [_loss(_first(z, g, sure), y) for y, z, g in rest],
+    }
+    intervals = {name: mean_interval(np.array(each)) for name, each in measured.items()}
+    return {"sure": sure if np.isfinite(sure) else None} | {
+        name: {"estimate": each.estimate, "low": each.low, "high": each.high}
+        for name, each in intervals.items()
+    }
+
+
+def _first(
+    whole: NDArray[np.float64], glance: NDArray[np.float64], sure: float
+) -> NDArray[np.float64]:
+    return np.where(np.abs(glance) >= sure, glance, whole)
+
+
+def _loss(z: NDArray[np.float64], label: NDArray[np.bool_]) -> float:
+    """Nats (log loss), in the mean."""
+    p = sigmoid(np.where(label, z, -z))
+    return float(-np.log(np.maximum(p, 1e-6)).mean())
+
+
+def _write(result: Mapping[str, Any], out: Path) -> None:
+    (out / "results").mkdir(parents=True, exist_ok=True)
+    text = json.dumps(result, indent=1, allow_nan=False)
+    (out / "results" / "glance.json").write_text(text + "\n", encoding="utf-8")
+    prices = ", ".join(f"{side} pixels {share:.2f}" for side, share in result["price"].items())
+    lines = [
+        f"{result['pictures']} pictures that nothing was trained on, {result['episodes']} tasks a "
+        f"row; at most {result['worse']} nats may be lost. What a glance costs, over a whole look: "
+        f"{prices}.",
+        "",
+        "| tasks | of each label | pixels | sure at log odds of | settled by the glance "
+        "| accuracy | with the glance | log loss | with the glance |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in result["rows"]:
+        sure = "never" if row["sure"] is None else f"{row['sure']:.2f}"
+        saved = row["saved"]
+        lines.append(
+            f"| {row['sort']} | {row['shots']} | {row['side']} | {sure} | {saved['estimate']:.2f} "
+            f"({saved['low']:.2f} to {saved['high']:.2f}) | "
+            + " | ".join(
+                f"{row[name]['estimate']:.3f}"
+                for name in ("accuracy", "accuracy_after", "log_loss", "log_loss_after")
+            )
+            + " |"
+        )
+    place(out / "glance.md", "A first look at fewer pixels", "\n".join(lines), BEGIN, END)
+    print(out / "glance.md")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
