@@ -17,7 +17,7 @@ one_thread := OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev serve test test-slow test-training test-postgres test-browser check format \
-        train-smoke evaluate compare transduction backbones learning-curve yardsticks bench bench-serving bench-decoding contact-sheet results-picture readme lock docker-build clean
+        train-smoke evaluate compare transduction glance backbones learning-curve yardsticks bench bench-serving bench-decoding contact-sheet results-picture readme lock docker-build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 18
@@ -81,6 +81,10 @@ compare: $(dev) ## all learners and peers on the same tasks (folders as for eval
 
 transduction: $(dev) ## what the waiting batch could teach (folders as for evaluate)
 	$(python) scripts/transduction.py $(foreach each,$(DATA),--data $(each)) \
+	  $(foreach each,$(VALIDATION),--validation $(each))
+
+glance: $(dev) ## whether the encoder at fewer pixels could settle pictures (folders as for evaluate)
+	$(python) scripts/glance.py $(foreach each,$(DATA),--data $(each)) \
 	  $(foreach each,$(VALIDATION),--validation $(each))
 
 backbones: $(dev) ## larger networks and inputs, frozen (folders as for evaluate)

@@ -224,6 +224,8 @@ class Measuring:
         requests = self._requests(system, name)
         # Closed loops of hundreds of clients need a while until each has had an answer.
         slowly = 2 if limit is not None or (clients >= 256 and not rate) else 1
+        if requests.each > 1:  # a few dozen requests would be counted in steps of hundredths
+            slowly = 4
         spent: list[float] = []
         asked: list[tuple[float, float]] = []
 
@@ -237,7 +239,7 @@ class Measuring:
             requests,
             clients,
             self._profile.seconds * slowly,
-            warm=min(1.0, self._profile.seconds) * slowly,
+            warm=min(1.0, self._profile.seconds) * min(2, slowly),
             rate=rate / requests.each,
             # What is late has its chance to come.
             grace=0.0 if limit is None else limit + 0.5,
