@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from service.settings import Settings, SettingsError
 # hold up the event loop, which everybody waits for. Python: 5 ms.
 _TURN = 0.0005
 _ALLOCATIONS = 10_000  # beyond what was freed again, between two searches; Python: 700
+_INTERRUPTED = 128 + signal.SIGINT  # the status of a command that Ctrl-C has ended
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -108,7 +110,10 @@ def _serve(chosen: Settings, nursery: Nursery | None) -> int:
             "change everything (STANDIN_ALLOW_UNAUTHENTICATED)"
         )
     sys.stdout.flush()
-    server.run(sockets=[listening])
+    try:
+        server.run(sockets=[listening])
+    except KeyboardInterrupt:  # uvicorn has ended in order, and raises Ctrl-C once more
+        return _INTERRUPTED
     if failed:
         print(f"standin: {failed[0]}", file=sys.stderr)
         return 1

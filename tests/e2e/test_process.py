@@ -110,6 +110,21 @@ def test_stopping_answers_what_runs(weights: Path, tmp_path: Path) -> None:
     assert all("probability" in result for result in answers[0].json()["results"])
 
 
+def test_ctrl_c_ends_it_in_order_and_without_a_traceback(weights: Path, tmp_path: Path) -> None:
+    # A shell that starts this in the background has the signal ignored, which children inherit.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        server = Server(tmp_path, weights)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    server.wait_until_ready()
+    server.client.close()
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(60) == 128 + signal.SIGINT
+    assert "Finished server process" in server.said
+    assert "Traceback" not in server.said
+
+
 def test_opening_and_closing_leaks_neither_descriptors_nor_threads(
     weights: Path, tmp_path: Path
 ) -> None:
