@@ -7,6 +7,8 @@ A *glance* is the released encoder on squares of fewer pixels, at a share of the
 visual head is sure of its answer, the whole look could be saved. How sure it must be is chosen on
 every other task, so that the answers' log loss rises by no more than is asked for, and measured on
 the rest. Written for a decision, not for a release: no expert of the service glances.
+
+Stop it with Ctrl-C or kill it; the same command goes on with the pictures that are left to embed.
 """
 
 from __future__ import annotations
@@ -16,30 +18,34 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from model import images
 from model.calibration import sigmoid
 from model.encoder import Encoder
 from model.episodes import EpisodeSampler, Shots, Sort
 from model.intervals import mean_interval
 from model.learners.base import Learner
-from model.reports.about import rounded
-from model.reports.commands import exit_status
+from model.metrics import log_loss
+from model.reports import tables
+from model.reports.about import command, options, provenance, rounded
+from model.reports.bars import Bars
+from model.reports.commands import at_least, exit_status
 from model.reports.document import place
-from model.reports.experts.material import held_out, traits_of
+from model.reports.experts.measuring import plain
+from model.reports.features import FeatureStore, embed_all, encoder_key
+from model.reports.pool import Item, Pool, collect, sides
 from model.weights import find_card, load_weights, restore
 
 SORTS: tuple[Sort, ...] = ("ordinary", "turning")
 SURE = np.concatenate([np.arange(0.0, 8.0, 0.25), [np.inf]])  # log odds, either way
 BEGIN, END = "<!-- glance: written by scripts/glance.py -->", "<!-- end of glance -->"
-_BATCH = 16
+_PRICED = 64  # pictures that a look is timed over
 
 Task = tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]
 """Of a task's queries the labels, and log odds by the whole look and by a glance."""
@@ -57,50 +63,69 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--sides", default="112,160", help="pixels of a glance, commas between")
     parser.add_argument("--sorts", default=",".join(SORTS), help="of tasks")
     parser.add_argument("--shots", default="0,1,5,20", help="examples of each label")
-    parser.add_argument("--episodes", type=int, default=600, help="tasks of each sort and size")
+    parser.add_argument(
+        "--episodes", type=at_least(4), default=600, help="tasks of each sort and size"
+    )
     parser.add_argument("--worse", type=float, default=0.002, help="nats that may be lost")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cache", type=Path, default=Path("runs/evaluate"))
     parser.add_argument("--out", type=Path, default=Path("docs"), help="where the report goes")
     args = parser.parse_args(argv)
     if not args.data:
         parser.error("nothing to measure on: give --data DIR")
-    return exit_status("glance", lambda: _run(args), args.out)
+    return exit_status("glance", lambda: _run(args), args.cache)
 
 
 def _run(args: argparse.Namespace) -> None:
     torch.set_num_threads(1)  # so that a look's price is that of one core
     card, tensors = load_weights(find_card(args.weights))
     net, learner = restore(card, tensors)
-    records = held_out(args.data, args.validation)
-    sides = [card.image_size, *(int(each) for each in args.sides.split(","))]
-    seen, cost = {}, {}
-    for side in sides:
-        encoder = Encoder(net, side)
-        rows, spent = [], 0.0
-        for at in tqdm(range(0, len(records), _BATCH), desc=f"{side} pixels"):
-            some = records[at : at + _BATCH]
-            pixels = np.stack([images.decode(r.path.read_bytes(), side).pixels for r in some])
-            began = time.process_time()
-            rows.append(encoder.embed(pixels))
-            spent += time.process_time() - began
-        seen[side], cost[side] = np.concatenate(rows), spent / len(records)
-    sampler = EpisodeSampler([traits_of(record) for record in records])
-    whole, found = sides[0], []
-    for sort in [each for each in SORTS if each in args.sorts.split(",")]:
-        for k in map(int, args.shots.split(",")):
-            tasks = _tasks(args, sampler, learner, seen, sort, k)
-            for side in sides[1:]:
-                row = settled(tasks[side], args.worse)
-                found.append({"sort": sort, "shots": k, "side": side, **row})
-    price = {str(side): cost[side] / cost[whole] for side in sides[1:]}
+    pool = Pool(list(collect(*sides(args.data, args.validation))))
+    items = [pool.items[position] for position in pool.measured]
+    whole, *less = card.image_size, *(int(each) for each in args.sides.split(","))
+    encoders = {side: Encoder(net, side) for side in (whole, *less)}
+    keys = {side: encoder_key(card.sha256, encoder) for side, encoder in encoders.items()}
+    sampler = EpisodeSampler([item.traits for item in items])
+    rows = []
+    with Bars() as bars:
+        with FeatureStore(args.cache / "features.sqlite") as store:
+            by_key = {keys[side]: encoder for side, encoder in encoders.items()}
+            embed_all(items, by_key, store, partial(bars.tell, "pictures"))
+            names = [item.key for item in items]
+            seen = {side: store.matrix(key, names) for side, key in keys.items()}
+        for sort in [each for each in SORTS if each in args.sorts.split(",")]:
+            for k in map(int, args.shots.split(",")):
+                tasks = _tasks(args, sampler, learner, seen, sort, k, bars)
+                for side in less:
+                    rows.append(
+                        {"sort": sort, "shots": k, "side": side} | settled(tasks[side], args.worse)
+                    )
+    cost = {side: _cost(encoder, items[:_PRICED]) for side, encoder in encoders.items()}
+    words = options(args, "data", "validation", "weights", "sides", "episodes", "worse", "seed")
     result = {
-        "pictures": len(records),
+        "about": {
+            "command": command("glance", *words),
+            **provenance(("torch", "timm", "numpy"), torch.device("cpu")),
+            "weights": card.name,
+            "weights_sha256": card.sha256,
+            "results": "results/glance.json",
+        },
+        "pictures": len(items),
         "episodes": args.episodes,
         "worse": args.worse,
-        "price": price,
-        "rows": found,
+        "price": {str(side): cost[side] / cost[whole] for side in less},
+        "rows": rows,
     }
     _write(rounded(result, 5), args.out)
+
+
+def _cost(encoder: Encoder, items: Sequence[Item]) -> float:
+    """Seconds of a processor for looking at these once, after looking at them once."""
+    pixels = [item.read(encoder.image_size) for item in items]
+    encoder.embed(pixels)
+    began = time.process_time()
+    encoder.embed(pixels)
+    return time.process_time() - began
 
 
 def _tasks(
@@ -110,12 +135,14 @@ def _tasks(
     seen: Mapping[int, NDArray[np.float32]],
     sort: Sort,
     k: int,
+    bars: Bars,
 ) -> dict[int, list[Task]]:
     """By side, the same tasks; a glance is judged by the head of the whole looks."""
     rng = np.random.default_rng([args.seed, k, SORTS.index(sort)])
     whole, *less = seen
     found: dict[int, list[Task]] = {side: [] for side in less}
-    for _ in tqdm(range(args.episodes), desc=f"{sort}, {k} of each"):
+    for number in range(args.episodes):
+        bars.tell(f"{sort}, {k} of each", number + 1, args.episodes)
         task = sampler.sample(sort, Shots(k, k), rng)
         support = torch.from_numpy(seen[whole][task.support])
         head = learner.adapt(support, torch.from_numpy(task.support_is_placeholder))
@@ -142,10 +169,8 @@ def settled(tasks: Sequence[Task], worse: float) -> dict[str, Any]:
         "log_loss": [_loss(z, y) for y, z, _ in rest],
         "log_loss_after": [_loss(_first(z, g, sure), y) for y, z, g in rest],
     }
-    intervals = {name: mean_interval(np.array(each)) for name, each in measured.items()}
     return {"sure": sure if np.isfinite(sure) else None} | {
-        name: {"estimate": each.estimate, "low": each.low, "high": each.high}
-        for name, each in intervals.items()
+        name: plain(mean_interval(np.array(each))) for name, each in measured.items()
     }
 
 
@@ -156,9 +181,7 @@ def _first(
 
 
 def _loss(z: NDArray[np.float64], label: NDArray[np.bool_]) -> float:
-    """Nats (log loss), in the mean."""
-    p = sigmoid(np.where(label, z, -z))
-    return float(-np.log(np.maximum(p, 1e-6)).mean())
+    return log_loss(sigmoid(z), label, floor=1e-6)
 
 
 def _write(result: Mapping[str, Any], out: Path) -> None:
@@ -167,6 +190,8 @@ def _write(result: Mapping[str, Any], out: Path) -> None:
     (out / "results" / "glance.json").write_text(text + "\n", encoding="utf-8")
     prices = ", ".join(f"{side} pixels {share:.2f}" for side, share in result["price"].items())
     lines = [
+        tables.provenance(result["about"]),
+        "",
         f"{result['pictures']} pictures that nothing was trained on, {result['episodes']} tasks a "
         f"row; at most {result['worse']} nats may be lost. What a glance costs, over a whole look: "
         f"{prices}.",

@@ -15,27 +15,21 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-_MOST = 448  # pixels of a side, as in counting.c
-_HISTOGRAMS, _SINGLES, _GRID = 5, 22, 32
+_HISTOGRAMS, _SINGLES, _GRID = 5, 22, 32  # as in counting.c
 _HEAD = 256 * _HISTOGRAMS
 
 
 def load(folder: Path) -> Any:
     """The function ``standin_count`` of the library in a folder; None where there is none that this
     machine can run."""
-    for suffix in EXTENSION_SUFFIXES:
-        path = folder / f"_counting{suffix}"
-        if not path.exists():
-            continue
-        try:
-            function = ctypes.CDLL(str(path)).standin_count
-        except (OSError, AttributeError):
-            return None
-        pointer = ctypes.c_void_p
-        function.argtypes = [pointer, ctypes.c_int64, ctypes.c_int, ctypes.c_int, *[pointer] * 4]
-        function.restype = ctypes.c_int
-        return function
-    return None
+    try:
+        function = ctypes.CDLL(str(folder / f"_counting{EXTENSION_SUFFIXES[0]}")).standin_count
+    except (OSError, AttributeError):
+        return None
+    pointer = ctypes.c_void_p
+    function.argtypes = [pointer, ctypes.c_int64, ctypes.c_int, ctypes.c_int, *[pointer] * 4]
+    function.restype = ctypes.c_int
+    return function
 
 
 _count = load(Path(__file__).parent)
@@ -47,13 +41,11 @@ def available() -> bool:
 
 
 def count(area: UInt8[np.ndarray, "h w 3"]) -> tuple[Any, ...] | None:
-    """Fields of :class:`model.experts.counting.Counts`, in order; None where NumPy has to count.
-
-    Args:
-        area: both sides at least ``LEAST`` pixels, pixels side by side within a row.
-    """
+    """Fields of :class:`model.experts.counting.Counts`, in order; None where NumPy has to count:
+    there is no library, it takes no picture so small or so large, or a row's pixels do not lie side
+    by side."""
     h, w = area.shape[:2]
-    if _count is None or max(h, w) > _MOST or area.strides[1:] != (3, 1):
+    if _count is None or area.strides[1:] != (3, 1):
         return None
     numbers = np.empty(_HEAD + _SINGLES + _GRID * _GRID, np.int64)
     columns, rows = np.empty(w // 2, np.int64), np.empty(h // 2, np.int64)

@@ -272,7 +272,8 @@ static int sorted_counts(const uint16_t *colour, int n, uint16_t *bins, uint16_t
 /* area: h rows of w pixels, red, green and blue, `stride` bytes from row to row; h and w at least 16.
  * numbers: room for HISTOGRAMS * 256, SINGLES and GRID * GRID. columns, rows: for half of w and h.
  * colours: for a quarter of h * w.
- * Says how many colours there are; -1 where the picture is too large, or there is no memory. */
+ * Says how many colours there are; -1 where the picture is too small or too large, or there is no
+ * memory. */
 int standin_count(
     const byte *area, int64_t stride, int h, int w, int64_t *numbers, int64_t *columns, int64_t *rows,
     int64_t *colours)

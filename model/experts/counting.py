@@ -94,7 +94,7 @@ class Counts:
 
 def count(area: UInt8[np.ndarray, "h w 3"]) -> Counts:
     """Count one picture's own area."""
-    found = compiled.count(area) if min(area.shape[:2]) >= LEAST else None
+    found = compiled.count(area)
     return count_with_numpy(area) if found is None else Counts(*found)
 
 

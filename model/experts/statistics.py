@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float32, Integer, UInt8
 
 from model.experts.area import check_sizes, own_area
-from model.experts.counting import LEAST, Counts, count
+from model.experts.counting import LEAST, NEAR, Counts, count
 
 STATISTICS: tuple[str, ...] = (
     # brightness
@@ -38,11 +38,10 @@ STATISTICS: tuple[str, ...] = (
 )  # fmt: skip
 """Names of the numbers, in order; what each is stands where it is counted, below."""
 
-_TONE = 17  # levels that nobody tells apart beside lossy compression
+_TONE = NEAR + 1  # levels that nobody tells apart beside lossy compression
 _CAP = 320  # pixels: no picture that learners saw was longer
 _QUANTILES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 _LEVELS = np.arange(256)
-_SQUARES = _LEVELS * _LEVELS
 _TONES = np.ones(_TONE)
 _SHARES = np.array([0.5, 0.9, 0.99])
 _FIGURE = STATISTICS[STATISTICS.index("off_centre") : STATISTICS.index("figure_tone") + 1]
@@ -89,10 +88,11 @@ def _entropy(counts: np.ndarray) -> float:
 
 
 def _moments(counts: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation of a histogram of 256 levels, 0 to 1."""
-    total, first, second = int(counts.sum()), int(counts @ _LEVELS), int(counts @ _SQUARES)
-    spread = math.sqrt(total * second - first * first) / total  # of whole numbers: exact
-    return first / total / 255, spread / 255
+    """Mean and standard deviation of a histogram, in its own steps."""
+    place = np.arange(len(counts))
+    total, first, second = int(counts.sum()), int(counts @ place), int(counts @ (place * place))
+    spread = math.sqrt(total * second - first * first)  # of whole numbers: exact
+    return first / total, spread / total
 
 
 def _middle(counts: np.ndarray) -> float:
@@ -118,8 +118,8 @@ def _brightness(counts: Integer[np.ndarray, " 256"]) -> dict[str, float]:
     rest[max(0, first - _TONE + 1) : first + _TONE] = 0  # so that no pixel counts twice
     return {
         "luma_entropy": _entropy(counts),
-        "luma_mean": mean,
-        "luma_spread": spread,
+        "luma_mean": mean / 255,
+        "luma_spread": spread / 255,
         "luma_low": float(low) / 255,
         "luma_middle": float(middle) / 255,
         "luma_high": float(high) / 255,
@@ -146,8 +146,8 @@ def _colour(counts: Counts) -> dict[str, float]:
         "palette_all": float(nearly_all),
         "first_colour": float(covered[0]),
         "four_colours": float(covered[min(3, len(covered) - 1)]),
-        "saturation": mean,
-        "saturation_spread": spread,
+        "saturation": mean / 255,
+        "saturation_spread": spread / 255,
         "grey": counts.saturation[:9].sum() / total,
         "colourful": counts.saturation[64:].sum() / total,
     }
@@ -213,33 +213,25 @@ def _figure_and_ground(counts: Counts) -> dict[str, float]:
     }
     if not figure:
         return found
-    at_x, spread_x = _place(columns, figure)
-    at_y, spread_y = _place(rows, figure)
+    at_x, spread_x = _moments(columns)
+    at_y, spread_y = _moments(rows)
     wide, tall = np.flatnonzero(columns), np.flatnonzero(rows)
     extent_x, extent_y = (wide[-1] - wide[0] + 1) / w, (tall[-1] - tall[0] + 1) / h
     return found | {
-        "off_centre": abs(at_x),
-        "below_centre": at_y,
-        "spread_x": spread_x,
-        "spread_y": spread_y,
+        "off_centre": abs((at_x + 0.5) / w - 0.5),
+        "below_centre": (at_y + 0.5) / h - 0.5,
+        "spread_x": spread_x / w,
+        "spread_y": spread_y / h,
         "extent_x": float(extent_x),
         "extent_y": float(extent_y),
         "filled": figure / total / float(extent_x * extent_y),
         # How often a line through the figure enters or leaves it: lettering does so often.
         "turns_x": math.log2(1 + counts.turns_x / len(tall)),
         "turns_y": math.log2(1 + counts.turns_y / len(wide)),
-        "figure_spread": _moments(inside)[1],
+        "figure_spread": _moments(inside)[1] / 255,
         "figure_apart": counts.apart / figure / 255,
         "figure_tone": float(_gathered(inside).max()) / figure,
     }
-
-
-def _place(counts: np.ndarray, total: int) -> tuple[float, float]:
-    """Mean and standard deviation of places along a side, which runs from -1/2 to 1/2."""
-    place = _LEVELS[: len(counts)] if len(counts) <= 256 else np.arange(len(counts))
-    first, second = int(counts @ place), int(counts @ (place * place))
-    spread = math.sqrt(total * second - first * first) / total
-    return (first / total + 0.5) / len(counts) - 0.5, spread / len(counts)
 
 
 def _shape(width: int, height: int) -> dict[str, float]:

@@ -17,7 +17,7 @@ from types import TracebackType
 import numpy as np
 from jaxtyping import Float
 
-from model import images
+from model import images, resizing
 from model.encoder import Encoder, EncoderNet, normalise
 from model.errors import MetricError
 from model.reports.pool import Item
@@ -87,7 +87,7 @@ class FeatureStore:
 
 def encoder_key(weights_sha256: str, encoder: Encoder) -> str:
     """Names everything that an embedding depends on: weights, size, precision, preprocessing."""
-    used = (images, normalise, EncoderNet.pooled, EncoderNet.embed_pooled)
+    used = (images, resizing, normalise, EncoderNet.pooled, EncoderNet.embed_pooled)
     code = "".join(inspect.getsource(each) for each in used)
     parts = (weights_sha256, str(encoder.image_size), encoder.precision, code)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -31,7 +31,8 @@ class Profile:
         clients: in closed loops, of what is compared first.
         few: of everything else.
         batches: of requests with many pictures.
-        seconds: of a load, twice that from 256 clients on.
+        seconds: of a load, twice that from 256 clients on, and four times that of requests with
+            many pictures, of which else a few dozen would be counted.
         shares: of the capacity, for arrivals at a fixed rate; none where empty.
         times: the capacity at overload; 0 for none.
         crowd: connections then: so many requests may wait at the same time.
@@ -224,7 +225,7 @@ class Measuring:
         requests = self._requests(system, name)
         # Closed loops of hundreds of clients need a while until each has had an answer.
         slowly = 2 if limit is not None or (clients >= 256 and not rate) else 1
-        if requests.each > 1:  # a few dozen requests would be counted in steps of hundredths
+        if requests.each > 1:
             slowly = 4
         spent: list[float] = []
         asked: list[tuple[float, float]] = []

@@ -238,7 +238,7 @@ class ExampleMatrix:
     @cached_property
     def embedded(self) -> Mapping[Label, npt.NDArray[np.intp]]:
         """Of each label the rows that the encoder has seen: the others are zeros."""
-        seen = self.embeddings.any(axis=1) if self.ids else np.zeros(0, np.bool_)
+        seen = self.embeddings.any(axis=1)
         return {
             "placeholder": np.flatnonzero(self.is_placeholder & seen),
             "real": np.flatnonzero(~self.is_placeholder & seen),

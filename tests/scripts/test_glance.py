@@ -41,6 +41,7 @@ def test_it_measures_and_writes_a_page(tmp_path: Path) -> None:
         "--episodes=4",
         "--shots=0,1",
         "--sorts=ordinary",
+        f"--cache={tmp_path / 'cache'}",
         f"--out={tmp_path / 'out'}",
     )
     assert done.returncode == 0, done.stderr
