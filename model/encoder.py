@@ -15,6 +15,7 @@ from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 
 from model.errors import DeviceError, SupportError
+from model.resizing import resized
 
 MEAN = STD = 0.5
 """Pixels are scaled to -1..1, as the ImageNet weights of the ``tf_`` backbones expect."""
@@ -201,18 +202,41 @@ class Encoder:
         Raises:
             SupportError: another shape or type.
         """
+        return self._embed(pixels, self.image_size)
+
+    def embed_smaller(
+        self, pixels: np.ndarray | Sequence[np.ndarray], side: int
+    ) -> Float32[np.ndarray, "n d"]:
+        """The same network over fewer pixels (``model.experts.glance``).
+
+        Args:
+            pixels: as :meth:`embed` takes them; shrunk here.
+            side: of the square that the network is given, a multiple of 32.
+        Raises:
+            SupportError: another shape or type.
+        """
+        whole = self._checked(pixels, self.image_size)
+        return self._embed([resized(each, side, side) for each in whole], side)
+
+    def _embed(self, pixels: np.ndarray | Sequence[np.ndarray], side: int) -> np.ndarray:
         if len(pixels) == 0:
             return np.zeros((0, self.dim), dtype=np.float32)
+        array = self._checked(pixels, side)
+        size = self.at_once
+        rows = [self._batch(array[at : at + size]) for at in range(0, len(array), size)]
+        return np.concatenate(rows)
+
+    def _checked(self, pixels: np.ndarray | Sequence[np.ndarray], side: int) -> np.ndarray:
         array = np.asarray(pixels)
-        expected = (len(array), self.image_size, self.image_size, 3)
+        if len(array) == 0:
+            return array
+        expected = (len(array), side, side, 3)
         if array.shape != expected or array.dtype != np.uint8:
             raise SupportError(
                 f"the encoder takes uint8 pixels of shape {expected}, got {array.dtype} of shape "
                 f"{array.shape}"
             )
-        size = self.at_once
-        rows = [self._batch(array[at : at + size]) for at in range(0, len(array), size)]
-        return np.concatenate(rows)
+        return array
 
     @torch.inference_mode()
     def _batch(self, array: np.ndarray) -> np.ndarray:

@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.encoder import Encoder
-from model.experts import EXPERTS
+from model.errors import WeightsError
+from model.experts import ASKS, EXPERTS
 from model.experts.category import CategoryState, heads_of
-from model.experts.panel import Panel
+from model.experts.glance import Glance, by_expert
+from model.experts.panel import GLANCING, Panel
 from model.experts.sameness import Sameness
 from model.experts.signals import Signals
 from model.experts.statistics import STATISTICS
@@ -29,7 +31,7 @@ from model.learners.base import Learner
 from model.look import Look, look_at, unseen
 from model.metalearner.combination import Combination, Weighing
 from model.metalearner.conformal import bucket_of
-from model.metalearner.context import CONTEXT, record
+from model.metalearner.context import ADAPTED, CONTEXT, record
 from model.policy.mdp import context_bucket
 from model.policy.policy import Policy, follow
 from model.questions import Heard, Known, Question, Route
@@ -48,6 +50,10 @@ class Experts:
             excluded; an answer between it and its complement is unsure.
         policy: None asks everyone.
         digest: SHA-256 of all of it, in hexadecimal.
+        glance: how the encoder glances; None where it does not. Whether it does for a picture is
+            the policy's to say, so without one that knows of it nobody does.
+    Raises:
+        WeightsError: the policy asks for glances, and there are none.
     """
 
     reader: Reads
@@ -57,6 +63,16 @@ class Experts:
     surely: tuple[float, ...]
     policy: Policy | None
     digest: str
+    glance: Glance | None = None
+
+    def __post_init__(self) -> None:
+        if self.glances and self.glance is None:
+            raise WeightsError("the policy asks for glances, and the release has none")
+
+    @property
+    def glances(self) -> bool:
+        """Whether a picture may be glanced at."""
+        return self.policy is not None and self.policy.stop == len(ASKS)
 
 
 @dataclass(eq=False)
@@ -64,7 +80,7 @@ class _Walk:
     """q questions on their way through the experts.
 
     Attributes:
-        logits, answered, asked: shape (q, e), as in ``Route``; filled in on the way.
+        logits, answered, asked: shape (q, a), of all that can be asked; filled in on the way.
         told: from :meth:`Ensemble._told`; None where the visual head answers alone.
     """
 
@@ -91,6 +107,7 @@ class Ensemble:
             WeakKeyDictionary()
         )
         self.base = self.adapt(self.nothing, np.zeros(0, np.bool_))
+        self._dear = (("words", self._read), ("glance", self._glance), ("visual", self._embed))
 
     @property
     def name(self) -> str:
@@ -130,7 +147,8 @@ class Ensemble:
         categories: Sequence[Known] = (),
         questions: Sequence[Question] | None = None,
     ) -> Signals:
-        """Signals of pictures, as far as the questions need them; all of them without questions.
+        """Signals of pictures, as far as the questions need them; without questions all that an
+        example has: no glance at what is looked at.
 
         Raises:
             SupportError: pictures of different sizes.
@@ -173,15 +191,15 @@ class Ensemble:
             if not (wants >= 0).any():
                 return signals, self._combined(walk, wants)
             new: list[str] = []
-            for expert, ask in (("words", self._read), ("visual", self._embed)):
-                wanted = np.unique(heard.rows[wants == EXPERTS.index(expert)])
+            for expert, ask in self._dear:
+                wanted = np.unique(heard.rows[wants == ASKS.index(expert)])
                 if len(wanted):
                     signals = ask(signals, looks, wanted)
                     new.append(expert)
             more = self.experts.panel.sees(signals, new)
             walk.heard = replace(walk.heard, seen={**walk.heard.seen, **more})
-            said, spoke = self.experts.panel.logits(states, heard.of, more, heard.rows, new)
-            for column in map(EXPERTS.index, new):
+            said, spoke = self.experts.panel.logits(states, heard.of, more, heard.rows)
+            for column in map(ASKS.index, new):
                 walk.logits[:, column], walk.answered[:, column] = said[:, column], spoke[:, column]
 
     def _looked_at(self, looks: Sequence[Look]) -> Signals:
@@ -204,6 +222,14 @@ class Ensemble:
         pixels = np.stack([looks[row].pixels for row in rows.tolist()])
         signals.visual[rows] = self.encoder.embed(pixels)
         signals.embedded[rows] = True
+        return signals
+
+    def _glance(self, signals: Signals, looks: Sequence[Look], rows: NDArray[np.int64]) -> Signals:
+        assert self.experts is not None  # nobody asks for it elsewhere
+        assert self.experts.glance is not None
+        glance, pixels = self.experts.glance, [looks[row].pixels for row in rows.tolist()]
+        signals.glance[rows] = glance.guess(self.encoder.embed_smaller(pixels, glance.side))
+        signals.glanced[rows] = True
         return signals
 
     # -- learning
@@ -275,7 +301,8 @@ class Ensemble:
                 by_hash=True,
             )
             same[mine], spoke[mine] = said.logit, said.answered
-        return Heard(rows, of, self.experts.panel.sees(signals), same, spoke)
+        asked = GLANCING if self.experts.glances else ADAPTED
+        return Heard(rows, of, self.experts.panel.sees(signals, asked), same, spoke)
 
     def _set_out(self, heard: Heard, states: Sequence[CategoryState]) -> _Walk:
         """With what everyone has to say already, and whoever is asked before any choice."""
@@ -284,7 +311,7 @@ class Ensemble:
         if self.experts is None:
             asked[:, _VISUAL] = True
             return _Walk(heard, logits, answered, asked, None)
-        asked[:, _LOOKED if self.experts.policy is not None else slice(None)] = True
+        asked[:, _LOOKED if self.experts.policy is not None else range(len(EXPERTS))] = True
         return _Walk(heard, logits, answered, asked, self._told(states))
 
     def _follow(self, walk: _Walk) -> NDArray[np.int8]:
@@ -292,7 +319,7 @@ class Ensemble:
         heard = walk.heard
         there = np.ones(walk.asked.shape, np.bool_)
         for name, (_, seen) in heard.seen.items():
-            there[:, EXPERTS.index(name)] = seen[heard.rows]
+            there[:, ASKS.index(name)] = seen[heard.rows]
         policy = None if self.experts is None else self.experts.policy
         if policy is None or walk.told is None:
             wants = np.full(len(there), _NOBODY, np.int8)
@@ -303,7 +330,8 @@ class Ensemble:
 
         def so_far(rows: NDArray[np.int64]) -> NDArray[np.float64]:
             spoke = walk.answered[rows] & walk.asked[rows]
-            return weighing.combined(heard.of[rows], walk.logits[rows], spoke).astype(np.float64)
+            said = by_expert(walk.logits[rows], spoke)
+            return weighing.combined(heard.of[rows], *said).astype(np.float64)
 
         return follow(policy, so_far, walk.asked, bucket[heard.of], there)
 
@@ -329,12 +357,15 @@ class Ensemble:
     def _everyone(
         self, heard: Heard, states: Sequence[CategoryState]
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Logits (q, e), and whether answered (q, e), under these states."""
+        """Logits (q, a) of all that can be asked, and whether answered (q, a), under these
+        states."""
         q = len(heard.rows)
         if self.experts is not None:
             panel = self.experts.panel
             logits, answered = panel.logits(states, heard.of, heard.seen, heard.rows)
             logits[:, _SAME], answered[:, _SAME] = heard.same, heard.same_answered
+            if not self.experts.glances:  # nor does the policy know of it
+                return logits[:, : len(EXPERTS)], answered[:, : len(EXPERTS)]
             return logits, answered
         logits = np.zeros((q, len(EXPERTS)), np.float32)
         answered = np.zeros((q, len(EXPERTS)), np.bool_)
@@ -345,8 +376,8 @@ class Ensemble:
         return logits, answered
 
     def _combined(self, walk: _Walk, wants: NDArray[np.int8]) -> Route:
-        heard, logits, asked = walk.heard, walk.logits, walk.asked
-        spoke = walk.answered & asked
+        heard, asked = walk.heard, walk.asked
+        logits, spoke = by_expert(walk.logits, walk.answered & asked)
         if walk.told is None:
             alone = spoke.astype(np.float32)
             return Route(heard, logits, spoke, asked, logits[:, _VISUAL], alone, wants)

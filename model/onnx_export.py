@@ -55,12 +55,15 @@ class ReaderGraph(nn.Module):
         return reading.signal, reading.says_none, reading.lettering, reading.place
 
 
-def export(module: EncoderGraph | ReaderGraph, size: int, outputs: Sequence[str]) -> bytes:
+def export(
+    module: EncoderGraph | ReaderGraph, size: int, outputs: Sequence[str], any_side: bool = False
+) -> bytes:
     """An ONNX file of the module, for any number of pictures, without its weights.
 
     Args:
         size: side of the pictures.
         outputs: names.
+        any_side: let it take squares of other sides, too; see :func:`allow_any_side`.
     Raises:
         ModuleNotFoundError: onnx or onnxscript is not installed (``pip install standin[train]``).
     """
@@ -80,9 +83,12 @@ def export(module: EncoderGraph | ReaderGraph, size: int, outputs: Sequence[str]
             optimize=False,
             verbose=False,
         )
-        optimizer.fold_constants(program.model)
+        # Weights stay what they are in the release: the runtime folds what is made of them.
+        optimizer.fold_constants(program.model, input_size_limit=_FOLDED)
         optimizer.remove_unused_nodes(program.model)
     graph = program.model_proto
+    if any_side:
+        allow_any_side(graph)
     weights = {f"net.{name}" for name in module.net.state_dict()}
     renamed = {name: name.removeprefix("net.") for name in weights}
     for tensor in graph.graph.initializer:
@@ -96,6 +102,16 @@ def export(module: EncoderGraph | ReaderGraph, size: int, outputs: Sequence[str]
     for node in graph.graph.node:
         node.input[:] = [renamed.get(name, name) for name in node.input]
     return serialised(graph)
+
+
+def allow_any_side(graph: Any) -> None:
+    """Let a network of convolutions and one pooling over all places take other squares.
+
+    Nothing in it depends on the side but how much it pads where it halves, which is the same as
+    long as every halving comes out even: for multiples of 32.
+    """
+    height, width = graph.graph.input[0].type.tensor_type.shape.dim[1:3]
+    height.dim_param = width.dim_param = "side"
 
 
 def lies_elsewhere(tensor: Any) -> None:
@@ -120,6 +136,8 @@ def serialised(graph: Any) -> bytes:
     return data
 
 
+_FOLDED = 1024  # numbers
+_OTHER_SIDE = 128  # that a graph must answer alike, too
 # Between two orders of adding the same numbers in single precision; measured: 5e-7 and 2e-6.
 TOLERANCE = 1e-4
 
@@ -132,16 +150,17 @@ def encoder_graph(card_path: Path) -> Path:
     """
     card, tensors = load_weights(card_path)
     net = restore_encoder(card, tensors).eval()
-    data = export(EncoderGraph(net), card.image_size, ["embedding"])
-    pixels = _pixels(card.image_size)
-    expected = Encoder(net, card.image_size).embed(pixels)
+    data = export(EncoderGraph(net), card.image_size, ["embedding"], any_side=True)
+    sides = (card.image_size, _OTHER_SIDE)
+    pixels = [_pixels(side) for side in sides]
+    expected = [Encoder(net, side).embed(each) for side, each in zip(sides, pixels, strict=True)]
 
     def answers(path: Path, sha256: str) -> list[np.ndarray]:
         session = open_graph(path, sha256, part(tensors, "encoder."))
-        return [session.run(None, {"pixels": pixels})[0]]
+        return [session.run(None, {"pixels": each})[0] for each in pixels]
 
     name = f"{card.name}.onnx"
-    sha256 = _checked(data, name, answers, [expected])
+    sha256 = _checked(data, name, answers, expected)
     written = dataclasses.replace(load_card(card_path), graph=name, graph_sha256=sha256)
     card_path.with_name(name).write_bytes(data)
     card_path.write_text(written.to_json(), encoding="utf-8")
@@ -155,14 +174,15 @@ def reader_graph(card_path: Path) -> Path:
         WeightsError: the reader cannot be loaded, or the graph answers otherwise.
     """
     reader, card = load_reader(card_path), load_reader_card(card_path)
-    data = export(ReaderGraph(reader), SIZE, ["signal", "says_none", "lettering", "place"])
     pixels = torch.from_numpy(_pixels(SIZE))
+    expected = _values(reader.read(pixels))  # before it is exported: what it keeps is a constant
+    data = export(ReaderGraph(reader), SIZE, ["signal", "says_none", "lettering", "place"])
 
     def answers(path: Path, sha256: str) -> list[np.ndarray]:
         return _values(OnnxReader(open_graph(path, sha256, reader.state_dict())).read(pixels))
 
     name = f"{card.name}.onnx"
-    sha256 = _checked(data, name, answers, _values(reader.read(pixels)))
+    sha256 = _checked(data, name, answers, expected)
     card_path.with_name(name).write_bytes(data)
     write_reader_card(card_path, dataclasses.replace(card, graph=name, graph_sha256=sha256))
     return card_path.with_name(name)
@@ -208,6 +228,7 @@ def _values(reading: Any) -> list[np.ndarray]:
 __all__ = [
     "EncoderGraph",
     "ReaderGraph",
+    "allow_any_side",
     "encoder_graph",
     "export",
     "lies_elsewhere",

@@ -87,11 +87,13 @@ class Route:
 
     Attributes:
         heard: what they were answered from.
-        logits, answered, asked: shape (q, e): each expert's log odds, whether it had something to
-            say, and whether it was asked.
+        logits, answered: shape (q, e): each expert's log odds, and whether it had something to say.
+        asked: shape (q, a): what was asked, of all that the policy can ask for (``ASKS``); the
+            visual expert may have spoken at a glance alone.
         combined: shape (q,), log odds of the top level over those that answered.
         weights: shape (q, e), of the experts in it.
-        wants: shape (q,), int8: the expert whose signal is missing, or -1 at the end of the route.
+        wants: shape (q,), int8: whose signal is missing (in ``ASKS``), or -1 at the end of the
+            route.
     """
 
     heard: Heard

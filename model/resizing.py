@@ -58,7 +58,9 @@ def resized(pixels: Pixels, width: int, height: int) -> UInt8[np.ndarray, "h w 3
         pixels = as_image(pixels).reduce((across, down))
     if isinstance(pixels, Image.Image):
         pixels = np.array(pixels)  # a copy: torch warns of memory that must not be written
-    planes = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    # A batch of one before the axes change places: the other way round torch does not see that the
+    # bytes of a pixel lie together, and takes half as long again over the same arithmetic.
+    planes = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)
     found = interpolate(planes, (height, width), mode="bicubic", antialias=True)
     square: np.ndarray = found[0].permute(1, 2, 0).contiguous().numpy()
     return square

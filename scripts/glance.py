@@ -1,12 +1,13 @@
-"""Measure whether the encoder at a smaller input could settle pictures, and write docs/glance.md.
+"""Measure what the encoder at a smaller input settles, and write docs/glance.md.
 
     python scripts/glance.py --data DIR/products --data DIR/placeholders \\
         --validation DIR/placeholders_validation
 
 A *glance* is the released encoder on squares of fewer pixels, at a share of the cost. Where the
-visual head is sure of its answer, the whole look could be saved. How sure it must be is chosen on
+visual head is sure of its answer, the whole look can be saved. How sure it must be is chosen on
 every other task, so that the answers' log loss rises by no more than is asked for, and measured on
-the rest. Written for a decision, not for a release: no expert of the service glances.
+the rest; a release leaves that to its policy. Glances at the side that the release glances at are
+measured as they come and as its map corrects them (model/experts/glance.py).
 
 Stop it with Ctrl-C or kill it; the same command goes on with the pictures that are left to embed.
 """
@@ -29,6 +30,10 @@ from numpy.typing import NDArray
 from model.calibration import sigmoid
 from model.encoder import Encoder
 from model.episodes import EpisodeSampler, Shots, Sort
+from model.experts.glance import Glance
+from model.experts.release import experts_path, load_released
+from model.experts.words import RELEASED as READER
+from model.experts.words import load_reader_card
 from model.intervals import mean_interval
 from model.learners.base import Learner
 from model.metrics import log_loss
@@ -60,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", **many, help="with a manifest, or of such folders")
     parser.add_argument("--validation", **many, help="as --data, nothing of it was trained on")
     parser.add_argument("--weights", type=Path, help="a card (default: the released weights)")
-    parser.add_argument("--sides", default="112,160", help="pixels of a glance, commas between")
+    parser.add_argument("--sides", default="96,128,160", help="pixels of a glance, commas between")
     parser.add_argument("--sorts", default=",".join(SORTS), help="of tasks")
     parser.add_argument("--shots", default="0,1,5,20", help="examples of each label")
     parser.add_argument(
@@ -78,8 +83,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> None:
     torch.set_num_threads(1)  # so that a look's price is that of one core
-    card, tensors = load_weights(find_card(args.weights))
+    card_path = find_card(args.weights)
+    card, tensors = load_weights(card_path)
     net, learner = restore(card, tensors)
+    glance = _released(card_path, card.sha256)
     pool = Pool(list(collect(*sides(args.data, args.validation))))
     items = [pool.items[position] for position in pool.measured]
     whole, *less = card.image_size, *(int(each) for each in args.sides.split(","))
@@ -92,13 +99,15 @@ def _run(args: argparse.Namespace) -> None:
             by_key = {keys[side]: encoder for side, encoder in encoders.items()}
             embed_all(items, by_key, store, partial(bars.tell, "pictures"))
             names = [item.key for item in items]
-            seen = {side: store.matrix(key, names) for side, key in keys.items()}
+            seen = {str(side): store.matrix(key, names) for side, key in keys.items()}
+        if glance is not None and glance.side in less:
+            seen[f"{glance.side}, corrected"] = glance.guess(seen[str(glance.side)])
         for sort in [each for each in SORTS if each in args.sorts.split(",")]:
             for k in map(int, args.shots.split(",")):
                 tasks = _tasks(args, sampler, learner, seen, sort, k, bars)
-                for side in less:
+                for side, found in tasks.items():
                     rows.append(
-                        {"sort": sort, "shots": k, "side": side} | settled(tasks[side], args.worse)
+                        {"sort": sort, "shots": k, "side": side} | settled(found, args.worse)
                     )
     cost = {side: _cost(encoder, items[:_PRICED]) for side, encoder in encoders.items()}
     words = options(args, "data", "validation", "weights", "sides", "episodes", "worse", "seed")
@@ -119,6 +128,14 @@ def _run(args: argparse.Namespace) -> None:
     _write(rounded(result, 5), args.out)
 
 
+def _released(card_path: Path, sha256: str) -> Glance | None:
+    """How the release glances; None where it does not."""
+    path = experts_path(card_path)
+    if not path.exists():
+        return None
+    return load_released(path, sha256, load_reader_card(READER).sha256).glance
+
+
 def _cost(encoder: Encoder, items: Sequence[Item]) -> float:
     """Seconds of a processor for looking at these once, after looking at them once."""
     pixels = [item.read(encoder.image_size) for item in items]
@@ -132,15 +149,15 @@ def _tasks(
     args: argparse.Namespace,
     sampler: EpisodeSampler,
     learner: Learner,
-    seen: Mapping[int, NDArray[np.float32]],
+    seen: Mapping[str, NDArray[np.float32]],
     sort: Sort,
     k: int,
     bars: Bars,
-) -> dict[int, list[Task]]:
+) -> dict[str, list[Task]]:
     """By side, the same tasks; a glance is judged by the head of the whole looks."""
     rng = np.random.default_rng([args.seed, k, SORTS.index(sort)])
     whole, *less = seen
-    found: dict[int, list[Task]] = {side: [] for side in less}
+    found: dict[str, list[Task]] = {side: [] for side in less}
     for number in range(args.episodes):
         bars.tell(f"{sort}, {k} of each", number + 1, args.episodes)
         task = sampler.sample(sort, Shots(k, k), rng)

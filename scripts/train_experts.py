@@ -8,6 +8,9 @@ its work folder. Draws the pictures that the encoder has not seen once more, sho
 expert, meta-trains those that adapt, logs what all of them say in thousands of tasks of categories
 that they do not know, and fits the top level and its ``unsure`` to that log. The policy is learned
 from the same log by scripts/train_policy.py. Stopped, the same command goes on where it was.
+
+With --keep the released experts and their top level stay as they are: only how to glance is fitted,
+and the log is made. That needs no other work folder's files, but time to draw every picture anew.
 """
 
 from __future__ import annotations
@@ -25,20 +28,21 @@ from numpy.typing import NDArray
 from model.data import load_manifest
 from model.encoder import EncoderNet
 from model.errors import EpisodeError, ManifestError
+from model.experts.glance import Glance
 from model.experts.panel import words_of
 from model.experts.release import Released, experts_path, load_released
 from model.experts.sameness import Sameness
 from model.experts.signals import Signals
 from model.experts.statistics import STATISTICS
 from model.experts.words import RELEASED as READER
-from model.experts.words import load_reader, load_reader_card
+from model.experts.words import SIGNAL, load_reader, load_reader_card
 from model.learners.blended_prior import BlendedPrior
 from model.policy.log import Log
 from model.policy.mdp import NO_EXAMPLES
 from model.policy.policy import Policy
 from model.reports.bars import Bar
 from model.reports.commands import exit_status
-from model.training.config import load_config
+from model.training.config import TrainConfig, load_config
 from model.training.expert_log import Pool, ask_everyone, joined, see
 from model.training.expert_stage import (
     Fitted,
@@ -50,11 +54,21 @@ from model.training.expert_stage import (
     unnamed_category,
 )
 from model.training.expert_views import ExpertViews, build_expert_views, choose_views
+from model.training.glances import fitted_glance, glance_side, pooled_glances, projected
 from model.training.learner_stage import Fit, LearnerStage
-from model.training.run import Tell, digest, fingerprints, initialise, revision, source_of
-from model.training.sources import ViewLabel
+from model.training.run import (
+    Fingerprints,
+    Tell,
+    digest,
+    fingerprints,
+    initialise,
+    pooled_features,
+    revision,
+    source_of,
+)
+from model.training.sources import Source, ViewLabel
 from model.training.stacking import fold_of, has_tasks
-from model.training.views import open_views
+from model.training.views import Views, build_views, open_views
 from model.weights import find_card, load_card, load_weights, restore
 
 ALPHA = 0.05
@@ -82,6 +96,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--first-policy", type=Path, help="with --policy: of categories without any example"
     )
+    parser.add_argument(
+        "--keep", action="store_true", help="the experts that are there; fit a glance, and log"
+    )
     parser.add_argument("--tasks", type=int, default=4000, help="logged, over both folds")
     parser.add_argument("--workers", type=int, default=2, help="processes that draw pictures")
     parser.add_argument("--threads", type=int, default=1, help="of torch")
@@ -103,11 +120,16 @@ def _attach(policy: Path, first: Path | None, card_path: Path) -> None:
         whole = whole.joined(Policy.load(first), (NO_EXAMPLES,))
     path = experts_path(card_path)
     found = load_released(path, load_card(card_path).sha256, load_reader_card(READER).sha256)
-    about = {k: v for k, v in found.about.items() if k not in Released.OWN}
-    Released(found.statistics, found.words, found.combination, whole, found.surely, about).save(
-        path
-    )
+    _with(found, whole, found.glance).save(path)
     print(f"experts, with the policy: {path}")
+
+
+def _with(found: Released, policy: Policy | None, glance: Glance | None) -> Released:
+    """The same experts, with another policy or glance."""
+    about = {k: v for k, v in found.about.items() if k not in Released.OWN}
+    return Released(
+        found.statistics, found.words, found.combination, policy, found.surely, about, glance
+    )
 
 
 def _train(args: argparse.Namespace) -> None:
@@ -116,17 +138,13 @@ def _train(args: argparse.Namespace) -> None:
     records = [record for folder in args.data for record in load_manifest(folder)]
     marks = fingerprints(config, records, args.fonts, args.icons)
     source = source_of(config, records, args.fonts, args.icons)
-    kept = args.work / f"features-{marks.features[:12]}.npy"
-    if not kept.exists():
-        raise ManifestError(
-            f"{args.work} holds no features of this configuration and these folders; run "
-            "scripts/meta_train.py with the same arguments first"
-        )
-    views = open_views(marks.views_folder(args.work), len(source.plan()))
-    features = torch.from_numpy(np.load(kept, allow_pickle=False)).float()
     card_path = find_card(args.weights)
     card, tensors = load_weights(card_path)
     net, _ = restore(card, tensors)
+    views = _views(args, config, source, net, marks)
+    with Bar("features") as tell:
+        cpu = torch.device("cpu")
+        features = pooled_features(net, views, config, args.work, marks.features, cpu, tell)
     work: Path = args.work / "experts"
 
     numbers = choose_views(source, views.labels)
@@ -142,6 +160,11 @@ def _train(args: argparse.Namespace) -> None:
     with Bar("signals") as tell:
         signals = _signals(made, net, features[numbers], work, reader, tell)
     labels = made.labels
+    side = glance_side(config.encoder.image_size)
+    with Bar("glances") as tell:
+        glances = pooled_glances(
+            net, made.pixels, side, work / f"glances-{side}-{card.sha256[:12]}.npy", tell
+        )
     fitted: dict[str, Fitted] = {}
     for name, values, made_by in (
         ("statistics", signals.statistics, ",".join(STATISTICS)),
@@ -193,6 +216,8 @@ def _train(args: argparse.Namespace) -> None:
                     fitted,
                     signals,
                     features[numbers],
+                    glances,
+                    side,
                     labels,
                     args.tasks // 2,
                     config.seed,
@@ -203,6 +228,13 @@ def _train(args: argparse.Namespace) -> None:
         raise EpisodeError("what was kept from the encoder has too few pictures for any task")
     log = joined(logs)
     log.save(work / "log.npz")
+    everything = np.arange(len(labels))
+    glance = fitted_glance(glances, features[numbers], net.projection, side, everything)
+    if args.keep:
+        found = load_released(experts_path(card_path), card.sha256, reader)
+        _with(found, found.policy, glance).save(experts_path(card_path))
+        print(f"how to glance: {experts_path(card_path)}; log: {work / 'log.npz'}")
+        return
     with Bar("top level") as tell:
         combination = train_combination(log, config.seed, progress=tell)
     surely = fit_unsure(log, combination, ALPHA)
@@ -213,12 +245,38 @@ def _train(args: argparse.Namespace) -> None:
         "tasks": len(np.unique(log.episode)),
         "git_revision": revision(),
     }
-    released = Released(
-        fitted["statistics"].whole, fitted["words"].whole, combination, None, surely, about
-    )
+    small = fitted["statistics"].whole, fitted["words"].whole
+    released = Released(*small, combination, None, surely, about, glance)
     released.save(experts_path(card_path))
     print(f"experts: {experts_path(card_path)}; log for the policy: {work / 'log.npz'}")
     print("unsure below, by bucket:", ", ".join(f"{t:.3f}" for t in surely))
+
+
+def _views(
+    args: argparse.Namespace,
+    config: TrainConfig,
+    source: Source,
+    net: EncoderNet,
+    marks: Fingerprints,
+) -> Views:
+    """Those of the weights' own training; with --keep, where they are gone, they are made again."""
+    if args.keep:
+        with Bar("views") as tell:
+            return build_views(
+                source,
+                net,
+                config.encoder.frozen_blocks,
+                marks.views_folder(args.work),
+                workers=args.workers,
+                device=torch.device("cpu"),
+                progress=lambda done, total: tell(done, total, ""),
+            )
+    if not (args.work / f"features-{marks.features[:12]}.npy").exists():
+        raise ManifestError(
+            f"{args.work} holds no features of this configuration and these folders; run "
+            "scripts/meta_train.py with the same arguments first"
+        )
+    return open_views(marks.views_folder(args.work), len(source.plan()))
 
 
 def _signals(
@@ -242,7 +300,10 @@ def _signals(
     with torch.no_grad():
         visual = net.embed_pooled(features).numpy()
     everything = np.ones(len(visual), np.bool_)
-    return Signals(**parts, looked=everything, read=everything, embedded=everything, visual=visual)
+    nothing = Signals.empty(len(visual), (len(STATISTICS), SIGNAL, visual.shape[1]))
+    return replace(
+        nothing, **parts, looked=everything, read=everything, embedded=everything, visual=visual
+    )
 
 
 def _log(
@@ -252,17 +313,23 @@ def _log(
     fitted: dict[str, Fitted],
     signals: Signals,
     features: torch.Tensor,
+    glances: torch.Tensor,
+    side: int,
     labels: Sequence[ViewLabel],
     count: int,
     seed: int,
     tell: Tell,
 ) -> Log:
     """What everyone says in tasks of a fold, by experts that have not seen it."""
-    with torch.no_grad():
-        pooled = torch.nn.functional.normalize(features[own], dim=1)
-        embedded = torch.nn.functional.normalize(fit.projection(pooled), dim=1)
+    others = np.setdiff1d(np.arange(len(labels)), own)
+    glance = fitted_glance(glances, features, fit.projection, side, others)
     pool = Pool(
-        replace(signals.take(own), visual=embedded.numpy()),
+        replace(
+            signals.take(own),
+            visual=projected(features[own], fit.projection),
+            glanced=np.ones(len(own), np.bool_),
+            glance=glance.guess(projected(glances[own], fit.projection)),
+        ),
         np.array([labels[i].kind or labels[i].hardtag for i in own.tolist()]),
     )
     assert isinstance(fit.learner, BlendedPrior)

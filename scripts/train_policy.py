@@ -4,7 +4,8 @@
 
 Deals the log's episodes into three parts; learns tables by Q-learning and Double Q-learning over a
 sweep of prices, beside exact value iteration; chooses on the second part the cheapest
-that loses no more recall than --tolerance; measures on the third, with fixed policies beside it.
+that loses no more recall than --tolerance and log loss than --worse; measures on the third, with
+fixed policies beside it.
 Writes table, plot and figures, and the chosen policy.
 
 Stop it with Ctrl-C or kill it: the same command goes on with the walks that are left.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +24,7 @@ from tqdm import tqdm
 
 from model import load
 from model.errors import StandinError
-from model.experts import EXPERTS
+from model.experts import ASKS, EXPERTS
 from model.metalearner.context import CONTEXT, record
 from model.policy import report
 from model.policy.errors import PolicyError
@@ -30,7 +32,7 @@ from model.policy.log import SORTS, Log
 from model.policy.mdp import Independent, Trained, Unfolded, unfold
 from model.policy.measuring import measure_all
 from model.policy.q_learning import METHODS, Schedule
-from model.policy.training import Sweep, usual_prices
+from model.policy.training import Allowed, Sweep, usual_prices
 from model.reports.about import command, options, rounded
 from model.reports.commands import at_least, exit_status
 
@@ -64,6 +66,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--sort", choices=SORTS, help="tasks of this sort alone (default: both)")
     parser.add_argument("--tolerance", type=float, default=0.001, help="of recall")
+    parser.add_argument(
+        "--worse", type=float, default=math.inf, help="nats of log loss that may be lost"
+    )
     parser.add_argument(
         "--prices", type=_numbers, help="nats a ms (default: 0.001 to 1 for asking everybody)"
     )
@@ -106,8 +111,8 @@ def _run(args: argparse.Namespace) -> None:
         schedule=Schedule(walks=args.walks, seed=args.seed),
     )
     names = args.names or (
-        list(EXPERTS)
-        if log.experts == len(EXPERTS)
+        list(ASKS[: log.experts])
+        if len(EXPERTS) <= log.experts <= len(ASKS)
         else [f"expert {i}" for i in range(log.experts)]
     )
     unfolded = _unfolded(args, log)
@@ -118,7 +123,7 @@ def _run(args: argparse.Namespace) -> None:
             names,
             sweep,
             bins=args.bins,
-            tolerance=args.tolerance,
+            allowed=Allowed(args.tolerance, args.worse),
             resamples=args.resamples,
             seed=args.seed,
             work=args.work / "tables",
@@ -155,7 +160,7 @@ def _unfolded(args: argparse.Namespace, log: Log) -> Unfolded:
 def _command(args: argparse.Namespace) -> str:
     words = options(args, "log", "release", "costs", "prices", "distilled")
     words += [f"--record '{args.record}'"] if args.record else []
-    words += options(args, "given", "frequency", "sort", "tolerance", "bins", "blur")
+    words += options(args, "given", "frequency", "sort", "tolerance", "worse", "bins", "blur")
     return command("train_policy", *words, *options(args, "walks", "seed"))
 
 

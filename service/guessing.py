@@ -170,7 +170,7 @@ class Guesser:
             return []
         category, head = found.categories[name], found.heads[name]
         embeddings = np.stack([one.embedding for one in pictures])
-        signals = self.knowledge.signals(embeddings, [one.signals for one in pictures])
+        signals = self.knowledge.as_seen(embeddings, [one.signals for one in pictures])
         answers = answer(
             self.model.ensemble,
             signals,

@@ -66,7 +66,8 @@ class Knowledge:
     def signals(
         self, embeddings: npt.NDArray[np.float32], packed: Sequence[bytes | None]
     ) -> Signals:
-        """Signals of stored pictures: embeddings (n, d), zeros where the encoder was not asked."""
+        """Signals of stored examples: embeddings (n, d), zeros where the encoder was not asked. A
+        glance's passes for the whole look's: an example teaches by the closest look there is."""
         widths, mark = self._ensemble.widths, self._ensemble.mark
         signals = Signals.empty(len(embeddings), widths)
         if len(embeddings):
@@ -80,6 +81,18 @@ class Knowledge:
                 signals.read[row] = one.read[0]
                 signals.words[row], signals.lettering[row] = one.words[0], one.lettering[0]
         return signals
+
+    def as_seen(
+        self, embeddings: npt.NDArray[np.float32], packed: Sequence[bytes | None]
+    ) -> Signals:
+        """Signals of stored pictures as they were looked at, for whoever is to ask on; see
+        :meth:`signals`. Of pictures that other experts saw the embedding is left."""
+        widths, mark = self._ensemble.widths, self._ensemble.mark
+        parts = [self.signals(embeddings[:0], [])]
+        for row, data in enumerate(packed):
+            one = None if data is None else unpack(data, embeddings[row], widths, mark)
+            parts.append(one or self.signals(embeddings[row : row + 1], [None]))
+        return Signals.concatenated(parts)
 
     def _read(self, head: ActiveHead, examples: ExampleMatrix) -> Category:
         d = self._ensemble.widths[2]

@@ -84,11 +84,11 @@ class Metrics:
         )
         self.experts = Counter(
             "standin_expert_pictures",
-            "Pictures that each expert was asked about.",
+            "Pictures that each expert was asked about; of the visual one, which were glanced at.",
             ("expert",),
             registry=registry,
         )
-        for expert in ("statistics", "words", "visual"):
+        for expert in ("statistics", "words", "glance", "visual"):
             self.experts.labels(expert)
         self.feedback = Counter(
             "standin_feedback",

@@ -43,9 +43,11 @@ def one_pass(
                 answers = experts.answers(signals, *asked)
             metrics.experts.labels("words").inc(int(signals.read.sum()))
             metrics.experts.labels("visual").inc(int(signals.embedded.sum()))
+            metrics.experts.labels("glance").inc(int(signals.glanced.sum()))
             metrics.experts.labels("statistics").inc(len(group))
             for i, row in enumerate(group):
-                found[row] = signals.take(np.array([i])), []  # a copy, which keeps nothing else
+                # A copy, which keeps nothing else.
+                found[row] = signals.take(np.array([i])).compact(), []
             for (i, wish), answer in zip(told, answers, strict=True):
                 if answer is not None:
                     found[group[i]][1].append((wish, answer))

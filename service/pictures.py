@@ -97,8 +97,9 @@ class Embedded:
 
     @property
     def embedding(self) -> npt.NDArray[np.float32]:
-        """Shape (d,), unit length; zeros where the encoder was not asked."""
-        row: npt.NDArray[np.float32] = self.signals.visual[0]
+        """Shape (d,), unit length: of a glance where nobody looked any closer, zeros where the
+        encoder was not asked."""
+        row: npt.NDArray[np.float32] = self.signals.closest[0]
         return row
 
     def packed(self, ensemble: Ensemble) -> bytes | None:

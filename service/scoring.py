@@ -297,7 +297,8 @@ def _neighbours(
     """The closest example of each label, and how many show the same picture; none where the
     encoder was not asked."""
     nearest: dict[Label, Nearest | None] = {"placeholder": None, "real": None}
-    if not examples.ids or not picture.signals.embedded[0]:
+    seen = picture.signals
+    if not examples.ids or not (seen.embedded[0] or seen.glanced[0]):
         return nearest, 0
     # Rows of unit length: the product is the cosine. An example that was never embedded is 0.
     cosine = examples.embeddings @ picture.embedding

@@ -158,7 +158,8 @@ class Settings(BaseModel):
     cache_pictures: int = Field(
         20_000,
         ge=0,
-        description="Embeddings remembered by the SHA-256 of the picture (about 4 KB each, "
+        description="Embeddings remembered by the SHA-256 of the picture (about 4 KB each, 6 where "
+        "they were also glanced at, "
         "and 1 KB for each category that asked), so that a picture seen again is not computed "
         "again.",
     )

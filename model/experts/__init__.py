@@ -9,3 +9,10 @@ from typing import Final, Literal
 
 ExpertName = Literal["statistics", "sameness", "words", "visual"]
 EXPERTS: Final[tuple[ExpertName, ...]] = ("statistics", "sameness", "words", "visual")
+
+AskName = Literal[ExpertName, "glance"]
+ASKS: Final[tuple[AskName, ...]] = (*EXPERTS, "glance")
+"""What a policy can ask for: every expert, and behind them a *glance*, which is the visual expert's
+answer from fewer pixels (``model.experts.glance``). It speaks for that expert until the whole
+picture has been looked at, and is part of what that says then. Releases without one end before
+it."""

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Float32, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from model.experts import EXPERTS
+from model.experts import ASKS
 from model.experts.category import CategoryState, heads_of
 from model.experts.signal_expert import SignalExpert
 from model.experts.signals import Signals
@@ -22,6 +22,8 @@ from model.metalearner.context import ADAPTED, Record, describe
 Seen: TypeAlias = tuple[Float32[np.ndarray, "n d_e"], Bool[np.ndarray, " n"]]
 """Embeddings of n pictures, and which of them an expert has seen."""
 
+GLANCING = (*ADAPTED, "glance")
+"""Whom to ask in a release that glances."""
 LETTERING = 4.0
 """Log odds of lettering that weigh as much as the whole of what was read."""
 
@@ -55,6 +57,7 @@ class Panel(nn.Module):
             "statistics": self.statistics.learner,
             "words": self.words.learner,
             "visual": self._visual,
+            "glance": self._visual,
         }
 
     def sees(self, signals: Signals, asked: Sequence[str] = ADAPTED) -> dict[str, Seen]:
@@ -74,6 +77,8 @@ class Panel(nn.Module):
             found["words"] = words, signals.read
         if "visual" in asked:
             found["visual"] = signals.visual, signals.embedded
+        if "glance" in asked:
+            found["glance"] = signals.glance, signals.glanced
         return found
 
     def adapt(self, support: Signals, is_placeholder: NDArray[np.bool_]) -> CategoryState:
@@ -123,26 +128,24 @@ class Panel(nn.Module):
         of: Int[np.ndarray, " q"],
         seen: Mapping[str, Seen],
         rows: Int[np.ndarray, " q"],
-        asked: Sequence[str] = ADAPTED,
-    ) -> tuple[Float32[np.ndarray, "q e"], Bool[np.ndarray, "q e"]]:
-        """Log odds of each expert, for question i about picture ``rows[i]`` in category
-        ``states[of[i]]``; sameness' column stays empty.
+    ) -> tuple[Float32[np.ndarray, "q a"], Bool[np.ndarray, "q a"]]:
+        """Log odds of each of ``ASKS``, for question i about picture ``rows[i]`` in category
+        ``states[of[i]]``; sameness' column stays empty. A glance is judged by the visual head.
 
         Args:
             seen: from :meth:`sees`.
-            asked: the experts to ask.
         Returns:
-            Logits, 0 where an expert abstains, and whether it answered.
+            Logits, 0 where an expert abstains or is not in ``seen``, and whether it answered.
         """
-        logits = np.zeros((len(rows), len(EXPERTS)), np.float32)
-        answered = np.zeros((len(rows), len(EXPERTS)), np.bool_)
+        logits = np.zeros((len(rows), len(ASKS)), np.float32)
+        answered = np.zeros((len(rows), len(ASKS)), np.bool_)
         learners = self.learners
-        for name in asked:
-            x, mask = seen[name]
+        for name, (x, mask) in seen.items():
             able = np.flatnonzero(mask[rows])
             if not len(able):
                 continue
-            column, heads = EXPERTS.index(name), heads_of(states, name, of[able])
+            head = "visual" if name == "glance" else name
+            column, heads = ASKS.index(name), heads_of(states, head, of[able])
             logits[able, column] = learners[name].log_odds(heads, x[rows[able]])
             answered[able, column] = True
         return logits, answered

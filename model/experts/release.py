@@ -1,8 +1,8 @@
 """The experts and the top level of a release: one safetensors file beside the weights' card.
 
-``name.experts.safetensors`` holds the tensors of statistics, words, top level and policy, and in
-its header, as JSON, which weights and which reader they were trained with: the top level has
-learned how far to believe exactly those.
+``name.experts.safetensors`` holds the tensors of statistics, words, top level, policy and a
+glance's map, and in its header, as JSON, which weights and which reader they were trained with:
+the top level has learned how far to believe exactly those.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from model.errors import WeightsError
+from model.errors import SupportError, WeightsError
+from model.experts.glance import Glance
 from model.experts.signal_expert import SignalExpert
 from model.metalearner.combination import Combination
 from model.metalearner.conformal import ONE_SIDED
@@ -27,6 +29,7 @@ from model.policy.policy import Policy
 
 _ABOUT = "standin-experts"
 _EXPERTS = ("statistics", "words")
+_GLANCE = ("weight", "bias")
 
 
 class Released:
@@ -37,6 +40,7 @@ class Released:
         combination: the top level.
         policy: which expert next, or None.
         surely: by ``conformal.bucket_of``.
+        glance: how the encoder glances, or None.
         about: ``weights`` and ``reader`` (SHA-256 of each), ``alpha``, ``git_revision``, figures.
     """
 
@@ -51,6 +55,7 @@ class Released:
         policy: Policy | None,
         surely: tuple[float, ...],
         about: Mapping[str, Any],
+        glance: Glance | None = None,
     ) -> None:
         self.statistics = statistics
         self.words = words
@@ -58,9 +63,10 @@ class Released:
         self.policy = policy
         self.surely = surely
         self.about = about
+        self.glance = glance
 
     def save(self, path: Path) -> None:
-        """Write the file, in one move; floats in single precision: it is small."""
+        """Write the file, in one move; all but a glance's map in single precision: it is small."""
         tensors: dict[str, Tensor] = {}
         options: dict[str, Any] = {}
         for name in _EXPERTS:
@@ -82,6 +88,11 @@ class Released:
         if self.policy is not None:
             parts, policy = self.policy.to_tensors()
             tensors |= {f"policy.{key}": value for key, value in parts.items()}
+        if self.glance is not None:
+            for key in _GLANCE:
+                # In half precision: it is the largest part, and a guess.
+                tensors[f"glance.{key}"] = torch.from_numpy(getattr(self.glance, key)).half()
+            options["glance"] = {"side": self.glance.side}
         tensors = {key: value.detach().contiguous().clone() for key, value in tensors.items()}
         header = {
             **self.about,
@@ -137,10 +148,15 @@ def load_released(path: Path, weights: str, reader: str) -> Released:
         combination = Combination(**options["combination"])
         combination.load_state_dict(_part(tensors, "combination"))
         known = None if policy is None else Policy.from_tensors(_part(tensors, "policy"), policy)
-    except (RuntimeError, KeyError, TypeError, PolicyError) as error:
+        glance = None
+        if "glance" in options:
+            parts = _part(tensors, "glance")
+            weight, bias = (parts[key].float().numpy() for key in _GLANCE)
+            glance = Glance(options["glance"]["side"], weight, bias)
+    except (RuntimeError, KeyError, TypeError, PolicyError, SupportError) as error:
         raise WeightsError(f"{path} does not fit this version: {error}") from error
     combination.eval().requires_grad_(False)
-    return Released(found[0], found[1], combination, known, surely, header)
+    return Released(found[0], found[1], combination, known, surely, header, glance)
 
 
 def _part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from model.errors import SupportError
 
 _FORMAT = 1
 _HEADER = struct.Struct("<BBHHI")  # format, flags, numbers of statistics and of words, mark
-_READ = 1
+_READ, _FLEETING, _BOTH = 1, 2, 4
+"""Flags: the reader looked; the embedding is a glance's; a glance's embedding follows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,8 @@ class Signals:
         lettering: shape (n,), float32: log odds that there is lettering at all, where read.
         embedded: shape (n,), bool: whether the encoder did.
         visual: shape (n, d), float32, rows of unit length where embedded.
+        glanced: shape (n,), bool: whether the encoder did at fewer pixels.
+        glance: shape (n, d), float32, its guess of ``visual``: rows of unit length where glanced.
     """
 
     looked: NDArray[np.bool_]
@@ -40,6 +43,8 @@ class Signals:
     lettering: NDArray[np.float32]
     embedded: NDArray[np.bool_]
     visual: NDArray[np.float32]
+    glanced: NDArray[np.bool_]
+    glance: NDArray[np.float32]
 
     def __post_init__(self) -> None:
         counts = {name: len(getattr(self, name)) for name in _NAMES}
@@ -66,6 +71,22 @@ class Signals:
             lettering=np.zeros(n, np.float32),
             embedded=np.zeros(n, np.bool_),
             visual=np.zeros((n, d), np.float32),
+            glanced=np.zeros(n, np.bool_),
+            glance=np.zeros((n, d), np.float32),
+        )
+
+    @property
+    def closest(self) -> NDArray[np.float32]:
+        """What is nearest to having looked, (n, d): the embedding, else a glance's, else zeros."""
+        return np.where(self.embedded[:, None], self.visual, self.glance)
+
+    def compact(self) -> Signals:
+        """The same in less memory where nobody looked: rows of zeros that share one number."""
+        nothing = np.broadcast_to(np.float32(0), self.visual.shape)
+        return replace(
+            self,
+            visual=self.visual if self.embedded.any() else nothing,
+            glance=self.glance if self.glanced.any() else nothing,
         )
 
     @staticmethod
@@ -82,19 +103,25 @@ class Signals:
         )
 
     def packed(self, row: int, mark: int) -> bytes:
-        """One picture's signals but for the embedding, which a store keeps by itself.
+        """One picture's signals but for ``closest``, which a store keeps by itself.
 
         Little-endian: format (1 byte), flags (1), two widths (2 each), mark (4), hash (8),
-        statistics in half precision, and where the picture was read lettering and words likewise.
+        statistics in half precision, and likewise where the picture was read lettering and words,
+        where it was glanced at before it was looked at the glance.
 
         Args:
             mark: of the experts that saw them, below 2**32.
         """
-        flags = _READ if self.read[row] else 0
-        widths = (self.statistics.shape[1], self.words.shape[1] if flags else 0)
+        read = bool(self.read[row])
+        flags = _READ if read else 0
+        if self.glanced[row]:
+            flags |= _BOTH if self.embedded[row] else _FLEETING
+        widths = (self.statistics.shape[1], self.words.shape[1] if read else 0)
         parts = [self.hashes[row : row + 1].astype("<u8"), self.statistics[row].astype("<f2")]
-        if flags:
+        if read:
             parts += [self.lettering[row : row + 1].astype("<f2"), self.words[row].astype("<f2")]
+        if flags & _BOTH:
+            parts.append(self.glance[row].astype("<f2"))
         return _HEADER.pack(_FORMAT, flags, *widths, mark) + b"".join(
             part.tobytes() for part in parts
         )
@@ -104,12 +131,13 @@ _NAMES = tuple(field.name for field in fields(Signals))
 
 
 def unpack(
-    data: bytes, visual: NDArray[np.float32] | None, widths: tuple[int, int, int], mark: int
+    data: bytes, closest: NDArray[np.float32] | None, widths: tuple[int, int, int], mark: int
 ) -> Signals | None:
-    """Signals of one picture from :meth:`Signals.packed` and its embedding.
+    """Signals of one picture from :meth:`Signals.packed` and the embedding beside them.
 
     Args:
-        visual: shape (d,); None where the picture was not embedded.
+        closest: shape (d,), the row of :attr:`Signals.closest`; None or zeros where the encoder
+            was not asked.
         widths, mark: as they are now.
     Returns:
         None where the bytes are of another format, mark or widths: an expert was changed since,
@@ -119,21 +147,22 @@ def unpack(
     if len(data) < _HEADER.size:
         return None
     kind, flags, statistics, words, marked = _HEADER.unpack_from(data)
-    read = bool(flags & _READ)
-    size = _HEADER.size + 8 + 2 * statistics + (2 + 2 * words if read else 0)
-    if (kind, marked) != (_FORMAT, mark) or len(data) != size:
+    read, fleeting, both = (bool(flags & flag) for flag in (_READ, _FLEETING, _BOTH))
+    halves = statistics + (1 + words if read else 0) + (d if both else 0)
+    if (kind, marked) != (_FORMAT, mark) or len(data) != _HEADER.size + 8 + 2 * halves:
         return None
     if statistics != s or (read and words != w):
         return None
     rest = data[_HEADER.size :]
     half = np.frombuffer(rest[8:], "<f2").astype(np.float32)
-    return Signals(
-        looked=np.ones(1, np.bool_),
-        statistics=half[None, :s],
-        hashes=np.frombuffer(rest[:8], "<u8").astype(np.uint64),
-        read=np.array([read]),
-        lettering=half[s : s + 1] if read else np.zeros(1, np.float32),
-        words=half[None, s + 1 :] if read else np.zeros((1, w), np.float32),
-        embedded=np.array([visual is not None]),
-        visual=np.zeros((1, d), np.float32) if visual is None else visual[None].astype(np.float32),
-    )
+    found = Signals.empty(1, widths)
+    found.looked[0], found.statistics[0] = True, half[:s]
+    found.hashes[:] = np.frombuffer(rest[:8], "<u8")
+    if read:
+        found.read[0], found.lettering[0], found.words[0] = True, half[s], half[s + 1 : s + 1 + w]
+    if both:
+        found.glanced[0], found.glance[0] = True, half[-d:]
+    if closest is not None and closest.any():
+        seen, rows = (found.glanced, found.glance) if fleeting else (found.embedded, found.visual)
+        seen[0], rows[0] = True, closest
+    return found

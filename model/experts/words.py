@@ -11,8 +11,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float, UInt8
@@ -174,7 +175,7 @@ class Reader(nn.Module):
         """
         n = grey.shape[0]  # not len(): an exporter would take it for a constant
         x = even_out(grey.unsqueeze(1)).contiguous(memory_format=torch.channels_last)
-        letters = self.letters(self.strokes(x))
+        letters = self.letters(self._strokes(x))
         x = self.phrases(letters)
         rows, columns = x.shape[-2:]
         place = self.looks(x).float().flatten(2).softmax(-1)
@@ -190,6 +191,17 @@ class Reader(nn.Module):
             lettering,
             place.mean(1).reshape(n, rows, columns),
         ), Features(letters, pooled)
+
+    def _strokes(self, x: Tensor) -> Tensor:
+        """As ``strokes``. To read with, its first convolution goes over pixels in steps of four,
+        which is the same as over squares of four by four, and spares laying those out."""
+        if not self.is_folded:
+            return cast(Tensor, self.strokes(x))
+        convolution = cast(nn.Conv2d, self.strokes.get_submodule("1.0"))
+        squares = convolution.weight.reshape(-1, 4, 4, 3, 3)  # (out, row, column, ...)
+        weight = squares.permute(0, 3, 1, 4, 2).reshape(-1, 1, 12, 12)
+        first = F.relu(F.conv2d(x, weight, convolution.bias, stride=4, padding=4))
+        return cast(Tensor, self.strokes[2](first))
 
 
 def check_pixels(pixels: Tensor) -> None:
@@ -214,19 +226,33 @@ def even_out(grey: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
     """Difference to the neighbourhood's mean, over its spread: faint letters become like bold ones.
 
     The neighbourhood is about 40 pixels wide; means are taken over cells of 8, smoothed and laid
-    out again, which costs a hundredth of exact ones.
+    out again. Each of these steps treats rows and columns alone, so all of them are two thin
+    matrices on either side: in ONNX Runtime a third of the time of pooling and resizing.
     """
-    size = grey.shape[-2:]
+    down, across = (_cells(length) for length in grey.shape[-2:])
+    (gather, lay), (gather_across, lay_across) = (
+        [matrix.to(grey) for matrix in each] for each in (down, across)
+    )
 
     def around(values: Tensor) -> Tensor:
-        cells = F.avg_pool2d(values, 8, ceil_mode=True)
-        for _ in range(2):
-            cells = F.avg_pool2d(cells, 3, 1, 1, count_include_pad=False)
-        return F.interpolate(cells, size=size, mode="bilinear", align_corners=False)
+        cells = gather @ (values @ gather_across.T)
+        return (lay @ cells) @ lay_across.T
 
     apart = grey - around(grey)
     # 0.02: five levels of 255, the noise of compression, is left small.
     return apart / (around(apart.square()).clamp_min(0).sqrt() + 0.02)
+
+
+@cache
+def _cells(length: int) -> tuple[Float[Tensor, "c l"], Float[Tensor, "l c"]]:
+    """From a row of pixels to the smoothed means of its cells, and from those to pixels again."""
+    with torch.inference_mode(False):  # training uses them, too
+        cells = F.avg_pool1d(torch.eye(length)[:, None], 8, ceil_mode=True)
+        for _ in range(2):
+            cells = F.avg_pool1d(cells, 3, 1, 1, count_include_pad=False)
+        count = cells.shape[-1]
+        laid = F.interpolate(torch.eye(count)[:, None], size=length, mode="linear")
+        return cells[:, 0].T.contiguous(), laid[:, 0].T.contiguous()
 
 
 @dataclass(frozen=True)

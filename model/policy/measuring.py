@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from model.policy.q_learning import METHODS
 from model.policy.report import described
 from model.policy.training import (
     EXACT,
+    Allowed,
     Candidate,
     Judge,
     Sweep,
@@ -51,7 +53,7 @@ def measure_all(
     sweep: Sweep,
     *,
     bins: int,
-    tolerance: float,
+    allowed: Allowed,
     resamples: int,
     seed: int,
     work: Path | None = None,
@@ -62,7 +64,7 @@ def measure_all(
     Args:
         names: of the experts.
         bins: of the combined logit.
-        tolerance: recall that may be lost at each rate of false alarms.
+        allowed: what the choice may cost in answers.
         resamples: of the bootstrap.
         seed: of the parts and of all chance.
         work: folder of checkpoints.
@@ -90,14 +92,14 @@ def measure_all(
     # Counting is as good with labels; sampling needs the truth with less noise.
     smooth = max(sweep.distilled)
     calm = [each for each in exact if each.setting and each.setting.distilled == smooth]
-    best = cheapest(calm, tolerance).setting
+    best = cheapest(calm, allowed).setting
     if best is None:
         raise PolicyError("the sweep is empty")
     taught = candidates(sweep.learned(best), judge, grid, sweep, work, tell)
     families: dict[str, list[Candidate]] = {m: _of(taught, m) for m in METHODS}
     families |= {EXACT: exact, "cascade": cascades(judge, _orders(sweep))}
-    picked = {name: cheapest(members, tolerance) for name, members in families.items()}
-    kept = min(METHODS, key=lambda m: (picked[m].lost > tolerance, picked[m].measured.cost))
+    picked = {name: cheapest(members, allowed) for name, members in families.items()}
+    kept = min(METHODS, key=lambda m: (picked[m] not in allowed, picked[m].measured.cost))
 
     choosers: dict[str, Chooser] = {EVERYBODY: Plan(tuple(range(experts)))}
     singles = _singles(names, sweep.given)
@@ -120,7 +122,8 @@ def measure_all(
             "costs": list(sweep.costs),
             "frequency": sweep.frequency,
             "given": [names[expert] for expert in sweep.given],
-            "tolerance": tolerance,
+            "tolerance": allowed.recall,
+            "worse": None if math.isinf(allowed.log_loss) else allowed.log_loss,
             "kept": kept,
         },
         "experts": list(names),
@@ -141,7 +144,7 @@ def measure_all(
         "focus": focus_points(training),
         "plane": _plane(families, ground),
         "exactness": _exactness(picked, training, grid, sweep),
-        "losses": _losses(exact, judge, tolerance),
+        "losses": _losses(exact, judge, allowed),
         "candidates": [_candidate(each) for each in (*exact, *taught)],
     }
     policy = picked[kept].chooser
@@ -258,7 +261,7 @@ def _earned(policy: Policy, unfolded: Unfolded, reward: Reward, start: int) -> f
     return float(-(lost + paid).mean())
 
 
-def _losses(exact: Sequence[Candidate], judge: Judge, tolerance: float) -> list[dict[str, Any]]:
+def _losses(exact: Sequence[Candidate], judge: Judge, allowed: Allowed) -> list[dict[str, Any]]:
     """What each loss would save on the choosing part, solved exactly; None: not within."""
     kinds: dict[tuple[str, float], list[Candidate]] = {}
     for each in exact:
@@ -266,10 +269,10 @@ def _losses(exact: Sequence[Candidate], judge: Judge, tolerance: float) -> list[
             kinds.setdefault((each.setting.focus, each.setting.distilled), []).append(each)
     lines = []
     for (focus, distilled), members in kinds.items():
-        best = cheapest(members, tolerance)
+        best = cheapest(members, allowed)
         saved = 1 - best.measured.cost / judge.whole[0].cost
-        within = best.lost <= tolerance
-        lines.append({"focus": focus, "distilled": distilled, "saved": saved if within else None})
+        found = saved if best in allowed else None
+        lines.append({"focus": focus, "distilled": distilled, "saved": found})
     return lines
 
 
@@ -279,5 +282,6 @@ def _candidate(each: Candidate) -> dict[str, Any]:
         "cost": each.measured.cost,
         "recall": list(each.measured.recall),
         "lost": each.lost,
+        "worse": each.worse,
         "log_loss": each.measured.log_loss,
     }

@@ -111,7 +111,9 @@ def _losses(result: Figures) -> str:
     ]
     text = (
         "What each loss would have saved on the part that chooses, solved exactly at every price "
-        f"and chosen within the tolerance of {result['about']['tolerance']:g}:"
+        f"and chosen within the tolerance of {result['about']['tolerance']:g}"
+        + (f" and {worse:g} nats" if (worse := result["about"].get("worse")) else "")
+        + ":"
     )
     return f"{text}\n\n{_markdown(['focus of the loss', 'truth', 'saved'], rows)}"
 

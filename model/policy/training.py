@@ -10,6 +10,7 @@ among many candidates some fit either by chance. The third part only measures.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -54,13 +55,32 @@ class Candidate:
         measured: on the part that chooses.
         lost: largest loss of recall against asking everybody, at any of ``RATES``, on the part
             that chooses or on the one that was learned on.
+        worse: likewise the larger rise of log loss, in nats.
     """
 
     name: str
     chooser: Chooser
     measured: Measured
     lost: float
+    worse: float
     setting: Setting | None = None
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What a policy may cost in answers, against asking everybody.
+
+    Attributes:
+        recall: at each of ``RATES``.
+        log_loss: in nats. Recall at few false alarms looks at one end of the answers, and log loss
+            at all of them.
+    """
+
+    recall: float
+    log_loss: float = math.inf
+
+    def __contains__(self, found: Candidate) -> bool:
+        return found.lost <= self.recall + 1e-12 and found.worse <= self.log_loss + 1e-12
 
 
 @dataclass(frozen=True)
@@ -82,7 +102,7 @@ class Sweep:
     prices: tuple[float, ...]
     given: tuple[int, ...] = ()
     distilled: tuple[float, ...] = (0.0, 1.0)
-    focuses: tuple[str, ...] = ("even", "1 %", "0.1 %", "1 % and 0.1 %")
+    focuses: tuple[str, ...] = ("even", "1 %", "0.1 %", "1 % and 0.1 %", "all", "all, more even")
     blur: float = 0.05
     frequency: float | None = None
     schedule: Schedule = field(default_factory=Schedule)
@@ -130,6 +150,9 @@ def focus_points(unfolded: Unfolded) -> dict[str, tuple[float, ...]]:
         "1 %": (at[0],),
         "0.1 %": (at[1],),
         "1 % and 0.1 %": (at[0], at[1]),
+        "all": (0.0, at[0], at[1]),
+        # In nats the others are worth as much as many of this one.
+        "all, more even": (0.0, 0.0, 0.0, 0.0, at[0], at[1]),
     }
 
 
@@ -209,7 +232,10 @@ class Judge:
             for whole, own in zip(self.whole, figures, strict=True)
             for before, after in zip(whole.recall, own.recall, strict=True)
         )
-        return Candidate(name, chooser, figures[0], lost, setting)
+        worse = max(
+            own.log_loss - whole.log_loss for whole, own in zip(self.whole, figures, strict=True)
+        )
+        return Candidate(name, chooser, figures[0], lost, worse, setting)
 
 
 def candidates(
@@ -244,12 +270,14 @@ def cascades(
     return found
 
 
-def cheapest(found: Sequence[Candidate], tolerance: float) -> Candidate:
-    """The one of least cost that loses at most ``tolerance``; if there is none, of least loss."""
-    allowed = [each for each in found if each.lost <= tolerance + 1e-12]
-    if not allowed:
-        return min(found, key=lambda each: each.lost)
-    return min(allowed, key=lambda each: each.measured.cost)
+def cheapest(found: Sequence[Candidate], allowed: Allowed) -> Candidate:
+    """The one of least cost that loses no more than is allowed; if there is none, of those that
+    lose least recall, where log loss allows it."""
+    within = [each for each in found if each in allowed]
+    if within:
+        return min(within, key=lambda each: each.measured.cost)
+    close = [each for each in found if each.worse <= allowed.log_loss + 1e-12] or found
+    return min(close, key=lambda each: each.lost)
 
 
 def front(found: Sequence[Candidate], rate: int) -> list[Candidate]:

@@ -10,7 +10,7 @@ found by others of its shop; how often is a real picture taken for one.
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -33,16 +33,13 @@ _PENALTY = 2e-4
 
 def signals_of(copies: Copies, rows: NDArray[np.int64], embedded: bool) -> Signals:
     """What sameness sees of some pictures."""
-    n, none = len(rows), np.zeros((len(rows), 0), np.float32)
-    return Signals(
-        looked=np.ones(n, np.bool_),
-        statistics=none,
+    seen = copies.embeddings[rows] if embedded else np.zeros((len(rows), 0), np.float32)
+    return replace(
+        Signals.empty(len(rows), (0, 0, seen.shape[1])),
+        looked=np.ones(len(rows), np.bool_),
         hashes=copies.hashes[rows],
-        read=np.zeros(n, np.bool_),
-        words=none,
-        lettering=np.zeros(n, np.float32),
-        embedded=np.full(n, embedded),
-        visual=copies.embeddings[rows] if embedded else none,
+        embedded=np.full(len(rows), embedded),
+        visual=seen,
     )
 
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from model.episodes import Episode
-from model.experts import EXPERTS
+from model.experts import ASKS, EXPERTS
 from model.experts.hashing import perceptual_hash
 from model.experts.panel import Panel
 from model.experts.sameness import Sameness
@@ -29,7 +29,7 @@ class Pool:
     """Pictures that tasks are drawn from.
 
     Attributes:
-        signals: of n pictures, all experts asked.
+        signals: of n pictures, all experts asked, and maybe all glanced at.
         kinds: of each a word for tables: the stand-in's kind or the product's hard tag.
     """
 
@@ -44,14 +44,19 @@ def ask_everyone(
     episodes: Iterable[Episode],
     tell: Callable[[int], None] = lambda done: None,
 ) -> Log:
-    """Adapt the panel to each task's support set and ask every expert about its queries."""
-    seen = panel.sees(pool.signals)
+    """Adapt the panel to each task's support set and ask every expert about its queries; for
+    glances, too, where all pictures were glanced at."""
+    everyone = ASKS if pool.signals.glanced.all() else EXPERTS
+    seen = panel.sees(pool.signals, everyone)
     rows: list[dict[str, NDArray[np.generic]]] = []
     for number, episode in enumerate(episodes):
         support = pool.signals.take(episode.support)
         state = panel.adapt(support, episode.support_is_placeholder)
         q = len(episode.query)
-        logits, answered = panel.logits([state], np.zeros(q, np.int64), seen, episode.query)
+        logits, answered = (
+            each[:, : len(everyone)]
+            for each in panel.logits([state], np.zeros(q, np.int64), seen, episode.query)
+        )
         same = sameness.answer(
             pool.signals.take(episode.query), support, episode.support_is_placeholder, by_hash=True
         )

@@ -20,6 +20,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from model.episodes import Episode, EpisodeSampler
+from model.experts import EXPERTS
+from model.experts.glance import by_expert
 from model.experts.panel import Panel
 from model.experts.signal_expert import SignalExpert
 from model.learners.blended_prior import BlendedPrior
@@ -159,9 +161,10 @@ def train_combination(
     steps: int = 3000,
     progress: Callable[[int, int, str], None] = lambda step, total, text: None,
 ) -> Combination:
-    """Fit the top level to a log, experts left out at random, by log loss."""
+    """Fit the top level to a log, experts left out at random, by log loss. Where the whole look is
+    left out, and not the glance, the visual expert speaks at a glance."""
     torch.manual_seed(seed)
-    combination = Combination(log.experts, log.context.shape[1])
+    combination = Combination(len(EXPERTS), log.context.shape[1])
     z, spoke = torch.from_numpy(log.logits), torch.from_numpy(log.answered)
     context, label = torch.from_numpy(log.context), torch.from_numpy(log.label).float()
     weight = torch.from_numpy(row_weights(log))
@@ -174,7 +177,8 @@ def train_combination(
         rows = torch.randint(len(z), (2048,), generator=generator)
         kept = torch.rand(len(rows), log.experts, generator=generator) >= _ABSENT
         kept |= torch.rand(len(rows), 1, generator=generator) < _WHOLE
-        said = combination(z[rows], spoke[rows] & kept, context[rows])
+        heard = by_expert(z[rows].numpy(), (spoke[rows] & kept).numpy())
+        said = combination(*map(torch.from_numpy, heard), context[rows])
         loss = functional.binary_cross_entropy_with_logits(said, label[rows], weight[rows])
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -189,8 +193,7 @@ def fit_unsure(log: Log, combination: Combination, alpha: float) -> tuple[float,
     category of the kinds logged has an expected share of at most ``alpha`` wrong exclusions."""
     with torch.no_grad():
         said = combination(
-            torch.from_numpy(log.logits),
-            torch.from_numpy(log.answered),
+            *map(torch.from_numpy, by_expert(log.logits, log.answered)),
             torch.from_numpy(log.context),
         )
     p = torch.sigmoid(said).numpy()

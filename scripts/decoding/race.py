@@ -65,11 +65,10 @@ def judge(
     """
     ensemble = adapted.model.ensemble
     looks = [ensemble.look(each, *size) for each, size in zip(squares, originals, strict=True)]
-    # Everyone is asked, for the embeddings; who is heard is the policy's choice as ever.
-    signals = ensemble.examine(looks)
     questions = [Question(row, 0) for row in range(len(looks))]
-    route = ensemble.route(signals, [adapted.known], questions)
-    return signals.visual, route.probability.astype(np.float64)
+    _, route = ensemble.examine_and_route(looks, [adapted.known], questions)
+    # For their drift all are embedded, whoever was asked about.
+    return ensemble.encoder.embed(squares), route.probability.astype(np.float64)
 
 
 def judged(

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.ensemble import Ensemble
-from model.experts import EXPERTS
+from model.experts import ASKS, EXPERTS
+from model.experts import glance as glances
 from model.experts.signals import Signals, unpack
 from model.look import Look
 from model.questions import Known, Question
@@ -31,10 +32,12 @@ from model.teacher.candidates import (
 from model.teacher.weights import SHARE
 from tests.model.experts_random import SIZE, random_ensemble
 
+VISUAL = EXPERTS.index("visual")
 
-@pytest.fixture(scope="module")
-def ensemble() -> Ensemble:
-    return random_ensemble()
+
+@pytest.fixture(scope="module", params=[True, False], ids=["glances", "no glances"])
+def ensemble(request: pytest.FixtureRequest) -> Ensemble:
+    return random_ensemble(glances=request.param)
 
 
 def looks(ensemble: Ensemble, seed: int, count: int) -> list[Look]:
@@ -78,13 +81,16 @@ def test_a_question_is_answered_alike_alone_and_among_others(
     together = ensemble.route(signals, categories, questions)
     assert (together.wants == -1).all()
     again, at_once = ensemble.examine_and_route(pictures, categories, questions)
-    for name in ("read", "embedded", "visual", "words"):
+    for name in ("read", "embedded", "visual", "words", "glanced", "glance"):
         np.testing.assert_array_equal(getattr(again, name), getattr(signals, name))
     for name in ("asked", "answered", "wants"):
         np.testing.assert_array_equal(getattr(at_once, name), getattr(together, name))
     for name in ("logits", "combined", "weights"):
         np.testing.assert_allclose(getattr(at_once, name), getattr(together, name), atol=1e-5)
-    everything = ensemble.route(ensemble.examine(pictures), categories, questions)
+    whole = replace(
+        ensemble.examine(pictures), glanced=signals.glanced.copy(), glance=signals.glance.copy()
+    )
+    everything = ensemble.route(whole, categories, questions)
     for i, question in enumerate(questions):
         alone = [Question(0, 0, question.shared)]
         mine = [categories[question.category]]
@@ -95,9 +101,20 @@ def test_a_question_is_answered_alike_alone_and_among_others(
         for other in (together, everything):
             np.testing.assert_allclose(single.combined[0], other.combined[i], atol=1e-4, rtol=1e-4)
         # No more was computed than was asked for.
-        asked = dict(zip(EXPERTS, single.asked[0].tolist(), strict=True))
+        asked = dict(zip(ASKS, single.asked[0].tolist(), strict=False))
         assert bool(one.read[0]) == asked["words"]
         assert bool(one.embedded[0]) == asked["visual"]
+        assert bool(one.glanced[0]) == asked.get("glance", False)
+        # The visual expert answers by a whole look, by a glance, or by both.
+        assert bool(single.answered[0, VISUAL]) == bool(one.embedded[0] or one.glanced[0])
+        if single.answered[0, VISUAL]:
+            head = mine[0].state.heads["visual"].numpy()[None]
+            whole_, glance = (
+                ensemble.learner.log_odds(head, x)[0] for x in (one.visual, one.glance)
+            )
+            share = (glances.SHARE if one.embedded[0] else 1.0) if one.glanced[0] else 0.0
+            said = share * glance + (1 - share) * whole_
+            np.testing.assert_allclose(single.logits[0, VISUAL], said, atol=1e-4)
 
 
 def test_without_a_policy_everyone_is_asked() -> None:
@@ -116,13 +133,26 @@ def test_without_a_policy_everyone_is_asked() -> None:
 @settings(deadline=None, max_examples=10)
 @given(st.integers(0, 10**6), st.integers(1, 5))
 def test_signals_come_back_from_their_bytes(ensemble: Ensemble, seed: int, count: int) -> None:
-    signals = ensemble.examine(looks(ensemble, seed, count))
+    whole = ensemble.examine(looks(ensemble, seed, count))
+    rng = np.random.default_rng(seed)
+    signals = replace(
+        whole,
+        read=rng.random(count) < 0.5,
+        embedded=rng.random(count) < 0.5,
+        glanced=rng.random(count) < 0.5,
+        glance=whole.visual[:, ::-1].copy(),
+    )
+    for name, seen in (("words", "read"), ("visual", "embedded"), ("glance", "glanced")):
+        getattr(signals, name)[~getattr(signals, seen)] = 0
+    signals.lettering[~signals.read] = 0
     for row in range(count):
         data = signals.packed(row, ensemble.mark)
-        found = unpack(data, signals.visual[row], ensemble.widths, ensemble.mark)
+        found = unpack(data, signals.closest[row], ensemble.widths, ensemble.mark)
         assert found is not None
         assert found.hashes[0] == signals.hashes[row]
-        for name in ("statistics", "words", "lettering"):
+        for name in ("looked", "read", "embedded", "glanced"):
+            assert getattr(found, name)[0] == getattr(signals, name)[row]
+        for name in ("statistics", "words", "lettering", "visual", "glance"):
             was, now = getattr(signals, name)[row], getattr(found, name)[0]
             np.testing.assert_allclose(now, was, atol=2e-3, rtol=2e-3)  # half precision
         # Of other experts, cut short, or with something behind it: nothing that can be used.

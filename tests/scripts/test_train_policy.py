@@ -66,7 +66,7 @@ def test_a_stopped_run_ends_as_an_unbroken_one(log: Path, tmp_path: Path) -> Non
     result = json.loads((tmp_path / "whole" / "docs" / "results" / "policy.json").read_text())
     assert set(result["learned"]) == {"q-learning", "double-q-learning", "value-iteration"}
     assert result["policies"]["everybody"]["cost"]["estimate"] == pytest.approx(24.25)
-    assert len(result["candidates"]) == 2 * 2 * 4 + 2 * 2
+    assert len(result["candidates"]) == 2 * 2 * 6 + 2 * 2
     kept = Policy.load(tmp_path / "whole" / "policy.safetensors")
     assert kept.costs == (0.2, 0.05, 4.0, 20.0)
     assert kept.price in (0.001, 0.01)

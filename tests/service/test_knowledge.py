@@ -91,3 +91,43 @@ def test_a_category_without_a_state_is_the_base_model(ensemble: Ensemble) -> Non
 @pytest.mark.parametrize("data", [None, b"", b"123", np.zeros(9).tobytes(), b"\xff" * 48])
 def test_weights_that_cannot_be_used_are_none(data: bytes | None) -> None:
     assert weights_of(data) is None
+
+
+def test_a_glance_teaches_as_an_example_and_stays_a_glance_as_a_picture(ensemble: Ensemble) -> None:
+    """Of a picture that a glance settled nothing else is there for the teacher's word to teach."""
+    whole = ensemble.examine(looks(ensemble, 3, 3))
+    rows = ensemble.examine(looks(ensemble, 4, 3)).visual
+    seen = replace(
+        whole,
+        embedded=np.array([False, True, True]),
+        visual=whole.visual * np.array([[0], [1], [1]], np.float32),
+        glanced=np.array([True, True, False]),
+        glance=rows * np.array([[1], [1], [0]], np.float32),
+    )
+    packed = [seen.packed(row, ensemble.mark) for row in range(3)]
+    closest = seen.closest
+    np.testing.assert_array_equal(closest, np.stack([rows[0], whole.visual[1], whole.visual[2]]))
+    knowledge = Knowledge(ensemble)
+    examples = knowledge.signals(closest, packed)
+    assert examples.embedded.all()
+    assert examples.looked.all()
+    np.testing.assert_array_equal(examples.visual, closest)
+    again = knowledge.as_seen(closest, packed)
+    for name in ("looked", "read", "embedded", "glanced"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(seen, name))
+    for name in ("visual", "glance"):
+        np.testing.assert_allclose(getattr(again, name), getattr(seen, name), atol=1e-3)
+    # Of other experts the embedding is left, whichever it was.
+    strange = [data[:6] + b"\0\0\0\0" + data[10:] for data in packed]
+    left = knowledge.as_seen(closest, strange)
+    assert left.embedded.all()
+    assert not left.looked.any()
+
+
+def test_what_nobody_looked_at_takes_no_memory(ensemble: Ensemble) -> None:
+    whole = ensemble.examine(looks(ensemble, 5, 2))
+    small = whole.compact()
+    assert small.glance.strides == (0, 0)
+    assert small.visual is whole.visual
+    for name in ("visual", "glance"):
+        np.testing.assert_array_equal(getattr(small, name), getattr(whole, name))

@@ -127,9 +127,10 @@ def _ablation(result: Mapping[str, Any]) -> str:
 
 def _policy(result: Mapping[str, Any]) -> str:
     lines = [
-        "| tasks | asked: words | asked: visual | ms | of everybody's | AUROC, everybody's | "
-        "recall at 1 %, everybody's | recall at 0.1 %, everybody's | log loss, everybody's |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| tasks | asked: words | glanced at | asked: visual | ms | of everybody's "
+        "| AUROC, everybody's | recall at 1 %, everybody's | recall at 0.1 %, everybody's "
+        "| log loss, everybody's |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in result["policy"]:
         ours, all_ = row["policy"], row["everybody"]
@@ -143,7 +144,8 @@ def _policy(result: Mapping[str, Any]) -> str:
             )
         )
         lines.append(
-            f"| {row['title']} | {row['asked']['words']:.0%} | {row['asked']['visual']:.0%} | "
+            f"| {row['title']} | {row['asked']['words']:.0%} | "
+            f"{row['asked'].get('glance', 0):.0%} | {row['asked']['visual']:.0%} | "
             f"{row['milliseconds']:.1f} | {row['of_everybody']:.0%} | {pairs} |"
         )
     return "\n".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,11 +49,16 @@ def traits_of(record: Record) -> Traits:
 
 
 def see_all(model: Model, records: Sequence[Record], cache: Path, tell: Tell) -> Pool:
-    """Signals of every record, from the cache where they are there."""
+    """Signals of every record, from the cache where they are there; a glance, too, where the
+    release glances."""
     reader = load_reader_card(READER).sha256
     named: tuple[object, ...] = (model.card.sha256, reader, [_digest(r) for r in records])
     if model.encoder.precision == "int8":
         named = (*named, model.card.int8_graph_sha256, model.card.int8_weights_sha256)
+    experts = model.ensemble.experts
+    glance = experts.glance if experts is not None and experts.glances else None
+    if glance is not None:
+        named = (*named, glance.side, hashlib.sha256(glance.weight.tobytes()).hexdigest())
     key = hashlib.sha256(repr(named).encode()).hexdigest()
     path = cache / f"experts-{key[:16]}.npz"
     if not path.exists():
@@ -62,18 +68,31 @@ def see_all(model: Model, records: Sequence[Record], cache: Path, tell: Tell) ->
         pixels = np.stack([picture.pixels for picture in decoded])
         sizes = np.array([(picture.width, picture.height) for picture in decoded])
         found = see([pixels], sizes, load_reader(), tell)
-        rows = []
+        visual, glanced = [], []
         for start in range(0, len(pixels), _BATCH):
-            rows.append(model.encoder.embed(pixels[start : start + _BATCH]))
+            some = pixels[start : start + _BATCH]
+            visual.append(model.encoder.embed(some))
+            if glance is not None:
+                glanced.append(glance.guess(model.encoder.embed_smaller(some, glance.side)))
             tell(min(start + _BATCH, len(pixels)), len(pixels), "visual")
+        found["visual"] = np.concatenate(visual)
+        if glanced:
+            found["glance"] = np.concatenate(glanced)
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, visual=np.concatenate(rows), **found)
+            np.savez(file, allow_pickle=False, **found)
         partial.replace(path)
     with np.load(path, allow_pickle=False) as kept:
         parts = {name: kept[name] for name in kept.files}
     everything = np.ones(len(records), np.bool_)
-    signals = Signals(**parts, looked=everything, read=everything, embedded=everything)
+    signals = replace(
+        Signals.empty(len(records), model.ensemble.widths),
+        **parts,
+        looked=everything,
+        read=everything,
+        embedded=everything,
+        glanced=everything & ("glance" in parts),
+    )
     return Pool(signals, np.array([record.kind or record.hardtag for record in records]))
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from model.calibration import bin_edges, bin_sums, pooled_calibration_error, reliability_of, sigmoid
 from model.ensemble import Experts
 from model.episodes import Episode, EpisodeSampler, Shots, Sort, Traits
-from model.experts import EXPERTS
+from model.experts import ASKS, EXPERTS
+from model.experts.glance import by_expert
 from model.experts.panel import Panel
 from model.experts.sameness import Sameness
 from model.intervals import Interval, bootstrap_ranking, difference_interval, mean_interval
@@ -28,7 +29,7 @@ from model.metrics import (
     threshold_at_false_alarms,
 )
 from model.policy.log import Log
-from model.policy.mdp import context_bucket
+from model.policy.mdp import Trained, context_bucket
 from model.policy.policy import follow
 from model.training.expert_log import Pool, ask_everyone
 
@@ -41,7 +42,8 @@ Answers = Mapping[str, NDArray[np.float64]]
 def answers_of(log: Log, combination: Combination, left_out: bool = False) -> Answers:
     """Log odds (n,) of each expert alone and of all together; with ``left_out`` of all but one,
     too. An expert that abstains says even odds."""
-    z, spoke = torch.from_numpy(log.logits), torch.from_numpy(log.answered)
+    # Everybody glances and looks.
+    z, spoke = (torch.from_numpy(each) for each in by_expert(log.logits, log.answered))
     context = torch.from_numpy(log.context)
     found: dict[str, NDArray[np.float64]] = {
         name: log.logits[:, i].astype(np.float64) for i, name in enumerate(EXPERTS)
@@ -148,28 +150,23 @@ def with_policy(experts: Experts, log: Log) -> dict[str, Any]:
     asked about, milliseconds on one core as the policy counts them, ranking and log loss, beside
     everybody's."""
     assert experts.policy is not None  # the caller has looked
-    z, spoke = torch.from_numpy(log.logits), torch.from_numpy(log.answered)
-    context = torch.from_numpy(log.context)
-    asked = np.zeros(log.answered.shape, np.bool_)
+    costs, combine = np.array(experts.policy.costs), Trained(experts.combination)
+    asked = np.zeros((len(log), len(costs)), np.bool_)
     asked[:, [EXPERTS.index("statistics"), EXPERTS.index("sameness")]] = True
-    bucket = context_bucket(log.shots, record(log.context))
+    logits, answered = log.logits[:, : len(costs)], log.answered[:, : len(costs)]
 
     def so_far(rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        heard = spoke[rows] & torch.from_numpy(asked[rows])
-        with torch.no_grad():
-            said: torch.Tensor = experts.combination(z[rows], heard, context[rows])
-        return said.double().numpy()
+        return combine(logits[rows], answered[rows] & asked[rows], log.context[rows])
 
-    follow(experts.policy, so_far, asked, bucket)
-    costs = np.array(experts.policy.costs)
+    follow(experts.policy, so_far, asked, context_bucket(log.shots, record(log.context)))
+    everybody = np.ones_like(asked)
     found: dict[str, Any] = {
-        "asked": {name: float(asked[:, i].mean()) for i, name in enumerate(EXPERTS)},
+        "asked": {name: float(each) for name, each in zip(ASKS, asked.mean(0), strict=False)},
         "milliseconds": float((asked @ costs).mean()),
-        "of_everybody": float((asked @ costs).mean() / costs.sum()),
+        "of_everybody": float((asked @ costs).mean() / (everybody @ costs).mean()),
     }
-    for title, who in (("policy", asked), ("everybody", np.ones_like(asked))):
-        with torch.no_grad():
-            said = experts.combination(z, spoke & torch.from_numpy(who), context).double().numpy()
+    for title, who in (("policy", asked), ("everybody", everybody)):
+        said = combine(logits, answered & who, log.context)
         tally_ = tally(said, log.label)
         found[title] = {
             "auroc": float(auroc_of(tally_).item()),

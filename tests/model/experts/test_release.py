@@ -27,6 +27,7 @@ def written(folder: Path, policy: bool = True) -> tuple[Path, Released]:
         random_policy(np.random.default_rng(0)) if policy else None,
         experts.surely,
         {"weights": WEIGHTS, "reader": READER, "alpha": 0.05},
+        experts.glance if policy else None,
     )
     path = experts_path(folder / "some.json")
     released.save(path)
@@ -46,6 +47,12 @@ def test_it_comes_back(tmp_path: Path, policy: bool) -> None:
     assert (now.policy is None) == (was.policy is None)
     if now.policy is not None and was.policy is not None:
         np.testing.assert_array_equal(now.policy.table, was.policy.table)
+    assert (now.glance is None) == (was.glance is None)
+    if now.glance is not None and was.glance is not None:
+        assert now.glance.side == was.glance.side
+        for part in ("weight", "bias"):
+            mine, theirs = getattr(now.glance, part), getattr(was.glance, part)
+            np.testing.assert_allclose(mine, theirs, atol=1e-3, rtol=1e-3)  # half precision
 
 
 def test_other_weights_or_another_reader_are_refused(tmp_path: Path) -> None:

@@ -23,15 +23,11 @@ ANY = np.random.default_rng
 def signals(hashes: np.ndarray, visual: np.ndarray | None = None) -> Signals:
     """Pictures of which nothing else is known."""
     n = len(hashes)
-    embedded = np.full(n, visual is not None)
-    return Signals(
+    return dataclasses.replace(
+        Signals.empty(n, (0, 0, 4)),
         looked=np.ones(n, bool),
-        statistics=np.zeros((n, 0), np.float32),
         hashes=hashes.astype(np.uint64),
-        read=np.zeros(n, bool),
-        words=np.zeros((n, 0), np.float32),
-        lettering=np.zeros(n, np.float32),
-        embedded=embedded,
+        embedded=np.full(n, visual is not None),
         visual=np.zeros((n, 4), np.float32) if visual is None else visual.astype(np.float32),
     )
 

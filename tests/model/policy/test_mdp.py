@@ -54,14 +54,17 @@ def test_costs_are_counted_at_the_frequency_asked_for(frequency: float, share: f
     assert weights[label].sum() / weights.sum() == pytest.approx(frequency)
 
 
-@given(st.integers(0, 20), st.integers(0, 20), st.sampled_from([-0.5, 0.0, 0.5]))
+@given(st.integers(0, 20), st.integers(0, 20), st.sampled_from([-0.5, -0.3, -0.2, 0.0, 0.5]))
 def test_contexts_are_what_they_are_called(placeholders: int, real: int, record: float) -> None:
     name = CONTEXTS[context_bucket(np.array([[placeholders, real]]), np.array([record]))[0]]
     assert (name == "none") == (placeholders == real == 0)
     assert (name == "one label") == ((placeholders == 0) != (real == 0))
     if placeholders and real:
         many = min(placeholders, real) >= 5
-        assert name == f"{'many' if many else 'few'}, {'trusted' if record < 0 else 'doubted'}"
+        sort = "turned" if record <= -0.3 else "steady"
+        if not many and record == 0:
+            sort = "unknown"
+        assert name == f"{'many' if many else 'few'}, {sort}"
 
 
 def test_every_subset_is_answered_from_what_was_asked_alone() -> None:

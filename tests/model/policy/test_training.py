@@ -17,6 +17,7 @@ from model.policy.policy import Policy, greedy
 from model.policy.q_learning import METHODS, Schedule
 from model.policy.training import (
     EXACT,
+    Allowed,
     Judge,
     Setting,
     Sweep,
@@ -117,7 +118,7 @@ def test_the_cheapest_within_the_tolerance_is_chosen(judge: Judge) -> None:
     found = cascades(judge, [(2, 3)], low=(-8.0, -4.0, -1.0), high=(2.0, 8.0, np.inf))
     assert len(found) == 9
     for tolerance in (0.0, 0.01, 0.1, 1.0):
-        best = cheapest(found, tolerance)
+        best = cheapest(found, Allowed(tolerance))
         within = [each for each in found if each.lost <= tolerance]
         if within:
             assert best in within
@@ -145,7 +146,7 @@ def test_distilled_focused_tables_save_more_than_log_loss_does(judge: Judge) -> 
 
     def saved(focus: str, distilled: float) -> float:
         settings = [s for s in sweep.exact() if (s.focus, s.distilled) == (focus, distilled)]
-        best = cheapest(candidates(settings, judge, grid, sweep), 0.003)
+        best = cheapest(candidates(settings, judge, grid, sweep), Allowed(0.003))
         return 1 - best.measured.cost / sum(COSTS) if best.lost <= 0.003 else 0.0
 
     assert saved("1 % and 0.1 %", 1.0) > 0.2
@@ -177,7 +178,7 @@ def test_the_whole_measurement_holds_together() -> None:
         COSTS, (0.002, 0.02), given=(0, 1), frequency=0.1, schedule=Schedule(walks=20_000)
     )
     result, policy = measure_all(
-        unfolded, names, sweep, bins=12, tolerance=0.02, resamples=20, seed=0
+        unfolded, names, sweep, bins=12, allowed=Allowed(0.02), resamples=20, seed=0
     )
     assert list(result["policies"]) == [
         "everybody", "statistics + sameness", "statistics + sameness + words",
