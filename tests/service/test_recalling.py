@@ -28,6 +28,13 @@ def became(service: Service, outcome: str) -> float:
     return float(found)
 
 
+def looked(service: Service, expert: str) -> float:
+    registry = service.app.state.metrics.registry
+    found = registry.get_sample_value("standin_expert_pictures_total", {"expert": expert})
+    assert found is not None
+    return float(found)
+
+
 def test_after_a_restart_nothing_is_decoded_again(tmp_path: Path, released: Model) -> None:
     pictures = [standin(seed) for seed in range(4)] + [product(seed) for seed in range(4)]
     scored = []
@@ -38,6 +45,8 @@ def test_after_a_restart_nothing_is_decoded_again(tmp_path: Path, released: Mode
             assert answer.status_code == 200
             scored.append(answer.json()["results"])
             assert became(service, "computed") == (0 if start else 8)
+            # The released policy settles some at a glance, and that is kept, too.
+            assert (looked(service, "glance") > 0) == (start == 0)
             assert became(service, "recalled") == (8 if start else 0)
             # Once it is remembered, nobody reads it again.
             service.score("shoes", *pictures)
