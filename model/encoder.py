@@ -15,7 +15,7 @@ from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 
 from model.errors import DeviceError, SupportError
-from model.resizing import resized
+from model.resizing import shrunk
 
 MEAN = STD = 0.5
 """Pixels are scaled to -1..1, as the ImageNet weights of the ``tf_`` backbones expect."""
@@ -211,12 +211,13 @@ class Encoder:
 
         Args:
             pixels: as :meth:`embed` takes them; shrunk here.
-            side: of the square that the network is given, a multiple of 32.
+            side: of the square that the network is given, a multiple of 32, and at least half of
+                the encoder's.
         Raises:
             SupportError: another shape or type.
         """
         whole = self._checked(pixels, self.image_size)
-        return self._embed([resized(each, side, side) for each in whole], side)
+        return self._embed(shrunk(whole, side) if len(whole) else whole, side)
 
     def _embed(self, pixels: np.ndarray | Sequence[np.ndarray], side: int) -> np.ndarray:
         if len(pixels) == 0:

@@ -50,6 +50,7 @@ class Experts:
             excluded; an answer between it and its complement is unsure.
         policy: None asks everyone.
         digest: SHA-256 of all of it, in hexadecimal.
+        mark: of the signals, see ``model.experts.release.Released``.
         glance: how the encoder glances; None where it does not. Whether it does for a picture is
             the policy's to say, so without one that knows of it nobody does.
     Raises:
@@ -63,6 +64,7 @@ class Experts:
     surely: tuple[float, ...]
     policy: Policy | None
     digest: str
+    mark: int
     glance: Glance | None = None
 
     def __post_init__(self) -> None:
@@ -117,8 +119,8 @@ class Ensemble:
 
     @property
     def mark(self) -> int:
-        """Tells signals of these experts from those of others, below 2**32."""
-        return 0 if self.experts is None else int(self.experts.digest[:8], 16)
+        """Tells signals of these experts from those of others, below 2**32; see ``Released``."""
+        return 0 if self.experts is None else self.experts.mark
 
     @property
     def image_size(self) -> int:

@@ -235,6 +235,7 @@ def _experts(card_path: Path, card: Card, learner: Learner, with_graph: bool) ->
         surely=found.surely,
         policy=found.policy,
         digest=str(found.about["sha256"]),
+        mark=found.mark,
         glance=found.glance,
     )
 

@@ -40,6 +40,22 @@ def size_of(pixels: Pixels) -> tuple[int, int]:
     return pixels.size
 
 
+def shrunk(
+    pixels: UInt8[np.ndarray, "n side side 3"], side: int
+) -> UInt8[np.ndarray, "n less less 3"]:
+    """Squares at a smaller side, at least 32: each as :func:`resized` gives it, all at once.
+
+    Args:
+        side: more than half of theirs, so that no blocks are averaged first.
+    """
+    planes = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
+    if len(pixels) == 1:  # torch takes one picture for another layout
+        return resized(pixels[0], side, side)[None]
+    found = interpolate(planes, (side, side), mode="bicubic", antialias=True)
+    squares: np.ndarray = found.permute(0, 2, 3, 1).contiguous().numpy()
+    return squares
+
+
 def resized(pixels: Pixels, width: int, height: int) -> UInt8[np.ndarray, "h w 3"]:
     """An RGB picture at another size, as ``Image.resize`` has it with ``BICUBIC`` and
     ``reducing_gap=2``; by that very function where the size is a sliver, or blocks don't fit.

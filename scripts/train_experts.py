@@ -127,6 +127,7 @@ def _attach(policy: Path, first: Path | None, card_path: Path) -> None:
 def _with(found: Released, policy: Policy | None, glance: Glance | None) -> Released:
     """The same experts, with another policy or glance."""
     about = {k: v for k, v in found.about.items() if k not in Released.OWN}
+    about["mark"] = f"{found.mark:08x}"  # what was seen of pictures means what it did
     return Released(
         found.statistics, found.words, found.combination, policy, found.surely, about, glance
     )

@@ -41,7 +41,8 @@ class Released:
         policy: which expert next, or None.
         surely: by ``conformal.bucket_of``.
         glance: how the encoder glances, or None.
-        about: ``weights`` and ``reader`` (SHA-256 of each), ``alpha``, ``git_revision``, figures.
+        about: ``weights`` and ``reader`` (SHA-256 of each), ``alpha``, ``git_revision``, figures;
+            ``mark`` where another release's signals mean the same.
     """
 
     OWN: ClassVar[tuple[str, ...]] = ("options", "surely", "policy", "sha256")
@@ -64,6 +65,12 @@ class Released:
         self.surely = surely
         self.about = about
         self.glance = glance
+
+    @property
+    def mark(self) -> int:
+        """Of signals that mean the same to these experts, below 2**32: a store keeps it with them.
+        A release that only asks or weighs otherwise keeps that of the one before it."""
+        return int(str(self.about.get("mark") or self.about["sha256"][:8]), 16)
 
     def save(self, path: Path) -> None:
         """Write the file, in one move; all but a glance's map in single precision: it is small."""

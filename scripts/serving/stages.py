@@ -25,7 +25,7 @@ HZ = 100
 # loop's: sockets, HTTP's framing, FastAPI's routing.
 RULES: tuple[tuple[str, str], ...] = (
     ("look", r"^look_at \(model/"),
-    ("encode", r"^Ensemble\._embed |^OnnxEncoder\.|^Encoder\.embed "),
+    ("encode", r"^Ensemble\.(_embed|_glance) |^OnnxEncoder\.|^Encoder\.embed "),
     ("experts", r"^Ensemble\.|\(model/(?!(images|resizing)\.py)"),
     ("hash", r"^(Embedder\.)?name \(service/|\(service/pictures\.py"),
     ("decode", r"\(model/(images|resizing)\.py|^decode \(service/decoding/"),

@@ -63,6 +63,7 @@ def random_experts(seed: int, learner: BlendedPrior, policy: bool, glances: bool
         surely=tuple(np.linspace(0.1, 0.5, ONE_SIDED + 1).tolist()),
         policy=random_policy(np.random.default_rng(seed), glances) if policy else None,
         digest="ab" * 32,
+        mark=0xABABABAB,
         glance=random_glance(np.random.default_rng(seed), learner.embedding_dim),
     )
 

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from model.resizing import resized
+from model.resizing import resized, shrunk
 
 SIDES = st.integers(1, 900)
 
@@ -65,7 +65,8 @@ def test_a_flat_colour_stays_flat(
     flat = np.full((rows, columns, 3), (level, 255 - level, 128), np.uint8)
     found = resized(flat, width, height)
     assert (found == found[0, 0]).all()
-    assert (abs(found[0, 0].astype(int) - flat[0, 0]) <= 1).all()
+    # Weights of 16 bits add up to nearly one, in each of the two passes.
+    assert (abs(found[0, 0].astype(int) - flat[0, 0]) <= 2).all()
 
 
 @given(st.integers(224, 900), st.integers(224, 900), st.integers(0, 2**32 - 1))
@@ -74,7 +75,19 @@ def test_hardly_a_level_of_a_smooth_picture_differs(rows: int, columns: int, see
     smooth = np.array(small.resize((columns, rows), Image.Resampling.BICUBIC))
     apart = abs(resized(smooth, 224, 160) - by_pillow(smooth, 224, 160))
     assert apart.max() <= 2
-    assert (apart > 0).mean() < 0.05
+    assert (apart > 0).mean() < 0.1
+
+
+@given(st.integers(1, 5), st.sampled_from([(64, 32), (224, 128), (224, 192)]), st.integers(0, 99))
+def test_squares_that_are_shrunk_together_are_each_as_alone(
+    count: int, sides: tuple[int, int], seed: int
+) -> None:
+    side, less = sides
+    pixels = np.stack([noise(side, side, seed + i) for i in range(count)])
+    found = shrunk(pixels, less)
+    assert found.flags.c_contiguous
+    for one, alone in zip(found, pixels, strict=True):
+        np.testing.assert_array_equal(one, resized(alone, less, less))
 
 
 @pytest.mark.parametrize("size", [(224, 224), (448, 448)])

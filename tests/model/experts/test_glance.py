@@ -92,6 +92,7 @@ def test_a_policy_that_glances_needs_to_be_told_how() -> None:
             experts.surely,
             experts.policy,
             experts.digest,
+            experts.mark,
         )
 
 

@@ -55,6 +55,18 @@ def test_it_comes_back(tmp_path: Path, policy: bool) -> None:
             np.testing.assert_allclose(mine, theirs, atol=1e-3, rtol=1e-3)  # half precision
 
 
+def test_signals_of_a_release_that_only_asks_otherwise_are_kept(tmp_path: Path) -> None:
+    path, was = written(tmp_path)
+    first = load_released(path, WEIGHTS, READER)
+    assert first.mark == int(first.about["sha256"][:8], 16)
+    kept = {key: value for key, value in first.about.items() if key not in Released.OWN}
+    about = kept | {"mark": f"{first.mark:08x}"}
+    Released(was.statistics, was.words, was.combination, None, was.surely, about).save(path)
+    second = load_released(path, WEIGHTS, READER)
+    assert second.about["sha256"] != first.about["sha256"]
+    assert second.mark == first.mark
+
+
 def test_other_weights_or_another_reader_are_refused(tmp_path: Path) -> None:
     path, _ = written(tmp_path)
     with pytest.raises(WeightsError, match="loaded are 333333333333 and 222222222222"):
