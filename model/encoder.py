@@ -211,8 +211,8 @@ class Encoder:
 
         Args:
             pixels: as :meth:`embed` takes them; shrunk here.
-            side: of the square that the network is given, a multiple of 32, and at least half of
-                the encoder's.
+            side: of the square that the network is given, a multiple of 32, and more than a
+                quarter of the encoder's.
         Raises:
             SupportError: another shape or type.
         """

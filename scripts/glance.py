@@ -27,13 +27,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from model import load
 from model.calibration import sigmoid
 from model.encoder import Encoder
 from model.episodes import EpisodeSampler, Shots, Sort
-from model.experts.glance import Glance
-from model.experts.release import experts_path, load_released
-from model.experts.words import RELEASED as READER
-from model.experts.words import load_reader_card
 from model.intervals import mean_interval
 from model.learners.base import Learner
 from model.metrics import log_loss
@@ -45,7 +42,6 @@ from model.reports.document import place
 from model.reports.experts.measuring import plain
 from model.reports.features import FeatureStore, embed_all, encoder_key
 from model.reports.pool import Item, Pool, collect, sides
-from model.weights import find_card, load_weights, restore
 
 SORTS: tuple[Sort, ...] = ("ordinary", "turning")
 SURE = np.concatenate([np.arange(0.0, 8.0, 0.25), [np.inf]])  # log odds, either way
@@ -83,10 +79,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> None:
     torch.set_num_threads(1)  # so that a look's price is that of one core
-    card_path = find_card(args.weights)
-    card, tensors = load_weights(card_path)
-    net, learner = restore(card, tensors)
-    glance = _released(card_path, card.sha256)
+    model = load(args.weights, "cpu", "torch")
+    card, net, learner = model.card, model.encoder.net, model.learner
+    experts = model.ensemble.experts
+    glance = None if experts is None else experts.glance
     pool = Pool(list(collect(*sides(args.data, args.validation))))
     items = [pool.items[position] for position in pool.measured]
     whole, *less = card.image_size, *(int(each) for each in args.sides.split(","))
@@ -126,14 +122,6 @@ def _run(args: argparse.Namespace) -> None:
         "rows": rows,
     }
     _write(rounded(result, 5), args.out)
-
-
-def _released(card_path: Path, sha256: str) -> Glance | None:
-    """How the release glances; None where it does not."""
-    path = experts_path(card_path)
-    if not path.exists():
-        return None
-    return load_released(path, sha256, load_reader_card(READER).sha256).glance
 
 
 def _cost(encoder: Encoder, items: Sequence[Item]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -68,19 +68,8 @@ class Knowledge:
     ) -> Signals:
         """Signals of stored examples: embeddings (n, d), zeros where the encoder was not asked. A
         glance's passes for the whole look's: an example teaches by the closest look there is."""
-        widths, mark = self._ensemble.widths, self._ensemble.mark
-        signals = Signals.empty(len(embeddings), widths)
-        if len(embeddings):
-            signals.visual[:] = embeddings
-            signals.embedded[:] = embeddings.any(axis=1)
-        for row, data in enumerate(packed):
-            one = None if data is None else unpack(data, None, widths, mark)
-            if one is not None:
-                signals.looked[row] = True
-                signals.statistics[row], signals.hashes[row] = one.statistics[0], one.hashes[0]
-                signals.read[row] = one.read[0]
-                signals.words[row], signals.lettering[row] = one.words[0], one.lettering[0]
-        return signals
+        seen = self.as_seen(embeddings, packed)
+        return replace(seen, visual=seen.closest, embedded=seen.embedded | seen.glanced)
 
     def as_seen(
         self, embeddings: npt.NDArray[np.float32], packed: Sequence[bytes | None]
@@ -88,11 +77,14 @@ class Knowledge:
         """Signals of stored pictures as they were looked at, for whoever is to ask on; see
         :meth:`signals`. Of pictures that other experts saw the embedding is left."""
         widths, mark = self._ensemble.widths, self._ensemble.mark
-        parts = [self.signals(embeddings[:0], [])]
-        for row, data in enumerate(packed):
-            one = None if data is None else unpack(data, embeddings[row], widths, mark)
-            parts.append(one or self.signals(embeddings[row : row + 1], [None]))
-        return Signals.concatenated(parts)
+        signals = Signals.empty(len(packed), widths)
+        for row, (closest, data) in enumerate(zip(embeddings, packed, strict=True)):
+            one = None if data is None else unpack(data, closest, widths, mark)
+            if one is not None:
+                signals.put(row, one)
+            else:
+                signals.visual[row], signals.embedded[row] = closest, closest.any()
+        return signals
 
     def _read(self, head: ActiveHead, examples: ExampleMatrix) -> Category:
         d = self._ensemble.widths[2]

@@ -102,6 +102,11 @@ class Signals:
             **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _NAMES}
         )
 
+    def put(self, row: int, one: Signals) -> None:
+        """Fill in one picture's signals."""
+        for name in _NAMES:
+            getattr(self, name)[row] = getattr(one, name)[0]
+
     def packed(self, row: int, mark: int) -> bytes:
         """One picture's signals but for ``closest``, which a store keeps by itself.
 

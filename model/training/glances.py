@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from model.encoder import EncoderNet, normalise
 from model.experts.glance import Glance, fit
-from model.resizing import resized
+from model.resizing import shrunk
 from model.training.run import Tell
 
 _BATCH = 16
@@ -43,8 +43,8 @@ def pooled_glances(
         total, rows = sum(map(len, shards)), []
         for shard in shards:
             for start in range(0, len(shard), _BATCH):
-                small = np.stack([resized(each, side, side) for each in shard[start:][:_BATCH]])
-                rows.append(net.pooled(normalise(torch.from_numpy(small))).half().numpy())
+                small = torch.from_numpy(shrunk(np.array(shard[start : start + _BATCH]), side))
+                rows.append(net.pooled(normalise(small)).half().numpy())
                 tell(sum(map(len, rows)), total, "")
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:

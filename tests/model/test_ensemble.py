@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from model.ensemble import Ensemble
 from model.experts import ASKS, EXPERTS
-from model.experts import glance as glances
+from model.experts.glance import SHARE as GLANCE_SHARE
 from model.experts.signals import Signals, unpack
 from model.look import Look
 from model.questions import Known, Question
@@ -112,7 +112,7 @@ def test_a_question_is_answered_alike_alone_and_among_others(
             whole_, glance = (
                 ensemble.learner.log_odds(head, x)[0] for x in (one.visual, one.glance)
             )
-            share = (glances.SHARE if one.embedded[0] else 1.0) if one.glanced[0] else 0.0
+            share = (GLANCE_SHARE if one.embedded[0] else 1.0) if one.glanced[0] else 0.0
             said = share * glance + (1 - share) * whole_
             np.testing.assert_allclose(single.logits[0, VISUAL], said, atol=1e-4)
 

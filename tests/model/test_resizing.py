@@ -65,17 +65,21 @@ def test_a_flat_colour_stays_flat(
     flat = np.full((rows, columns, 3), (level, 255 - level, 128), np.uint8)
     found = resized(flat, width, height)
     assert (found == found[0, 0]).all()
-    # Weights of 16 bits add up to nearly one, in each of the two passes.
-    assert (abs(found[0, 0].astype(int) - flat[0, 0]) <= 2).all()
+    if min(width, height) < 32:  # Pillow's, which loses two levels of white on the way to a sliver
+        np.testing.assert_array_equal(found, by_pillow(flat, width, height))
+    else:
+        assert (abs(found[0, 0].astype(int) - flat[0, 0]) <= 1).all()
 
 
 @given(st.integers(224, 900), st.integers(224, 900), st.integers(0, 2**32 - 1))
+@example(320, 225, 0)
 def test_hardly_a_level_of_a_smooth_picture_differs(rows: int, columns: int, seed: int) -> None:
     small = Image.fromarray(noise(12, 12, seed))
     smooth = np.array(small.resize((columns, rows), Image.Resampling.BICUBIC))
     apart = abs(resized(smooth, 224, 160) - by_pillow(smooth, 224, 160))
     assert apart.max() <= 2
-    assert (apart > 0).mean() < 0.1
+    # Most where it is halved one way and hardly changed the other: 0.066 of 320 x 225.
+    assert (apart > 0).mean() < 0.07
 
 
 @given(st.integers(1, 5), st.sampled_from([(64, 32), (224, 128), (224, 192)]), st.integers(0, 99))

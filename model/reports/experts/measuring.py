@@ -159,13 +159,12 @@ def with_policy(experts: Experts, log: Log) -> dict[str, Any]:
         return combine(logits[rows], answered[rows] & asked[rows], log.context[rows])
 
     follow(experts.policy, so_far, asked, context_bucket(log.shots, record(log.context)))
-    everybody = np.ones_like(asked)
     found: dict[str, Any] = {
         "asked": {name: float(each) for name, each in zip(ASKS, asked.mean(0), strict=False)},
         "milliseconds": float((asked @ costs).mean()),
-        "of_everybody": float((asked @ costs).mean() / (everybody @ costs).mean()),
+        "of_everybody": float((asked @ costs).mean() / costs.sum()),
     }
-    for title, who in (("policy", asked), ("everybody", everybody)):
+    for title, who in (("policy", asked), ("everybody", np.ones_like(asked))):
         said = combine(logits, answered & who, log.context)
         tally_ = tally(said, log.label)
         found[title] = {
