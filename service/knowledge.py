@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 import numpy as np
 import numpy.typing as npt
@@ -77,8 +78,9 @@ class Knowledge:
         """Signals of stored pictures as they were looked at, for whoever is to ask on; see
         :meth:`signals`. Of pictures that other experts saw the embedding is left."""
         widths, mark = self._ensemble.widths, self._ensemble.mark
-        signals = Signals.empty(len(packed), widths)
-        for row, (closest, data) in enumerate(zip(embeddings, packed, strict=True)):
+        signals = Signals.empty(len(embeddings), widths)
+        # Where none were kept there are embeddings alone.
+        for row, (closest, data) in enumerate(zip_longest(embeddings, packed)):
             one = None if data is None else unpack(data, closest, widths, mark)
             if one is not None:
                 signals.put(row, one)
