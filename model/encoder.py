@@ -223,7 +223,7 @@ class Encoder:
         if len(pixels) == 0:
             return np.zeros((0, self.dim), dtype=np.float32)
         array = self._checked(pixels, side)
-        size = self.at_once
+        size = max(1, self.at_once * self.image_size**2 // side**2)  # as many pixels at a time
         rows = [self._batch(array[at : at + size]) for at in range(0, len(array), size)]
         return np.concatenate(rows)
 

@@ -28,11 +28,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from bench_http import drawn, from_folder
+from bench_http import drawn
 from PIL import Image
 from serving import stages
 from serving.bare import Bare
+from serving.bodies import Picture
+from serving.catalogue import EACH, REAL, Shelf, from_folder, of_pictures, to_send
 from serving.processes import ServerError
 from serving.systems import SYSTEMS, Starter, System
 from serving.visits import FULL, QUICK, SHORT, Measuring, Profile, Visit, plan, so_far
@@ -44,13 +45,11 @@ from model.reports.about import command, options, provenance, rounded
 from model.reports.commands import at_least, exit_status
 from model.reports.serving import document, plots
 from model.reports.serving.figures import bars, summarise
-from model.standins import KINDS, builtin_resources, draw
 from service.cores import cores
 
 ROOT = Path(__file__).parents[1]
 PROFILES = {"full": FULL, "short": SHORT, "quick": QUICK}
 SHORT_SYSTEMS = ("standin", "fastapi", "litserve", "litserve-decoding")
-_EXAMPLES = 5  # of each label
 PEERS = ("litserve", "fastapi", "uvicorn", "bentoml", "ray", "onnxruntime", "pillow")
 
 
@@ -68,8 +67,12 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--folder", type=Path, help="pictures to send, instead of drawn ones")
-    parser.add_argument("--pictures", type=at_least(16), default=64, help="different ones (64)")
+    parser.add_argument(
+        "--folder", type=Path, help="catalogue to send, a folder a category (default: drawn)"
+    )
+    parser.add_argument(
+        "--categories", type=at_least(1), help="of it, at most (16; of drawn pictures 2)"
+    )
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--short", action="store_true", help="fewer systems, clients and rounds")
     size.add_argument("--quick", action="store_true", help="a second each, to see that it works")
@@ -113,16 +116,13 @@ def _profile(args: argparse.Namespace) -> Profile:
 
 def _run(args: argparse.Namespace) -> None:
     generator = subprocess.run([installed(), "-v"], capture_output=True, text=True, check=False)
-    count = args.pictures + _EXAMPLES
-    found = from_folder(args.folder, count) if args.folder else drawn(count)
-    # What a category has as an example is known to it, and would cost it less than others.
-    jpegs, examples = found[:-_EXAMPLES] or found, found[-_EXAMPLES:]
-    work = args.work / _digest(jpegs, args)
+    shelves = _shelves(args)
+    pictures = to_send(shelves)
+    work = args.work / _digest(pictures, args)
     (work / "pictures").mkdir(parents=True, exist_ok=True)
-    for number, jpeg in enumerate(jpegs):
-        (work / "pictures" / f"{number:04}.jpg").write_bytes(jpeg)
-    labelled = {"placeholder": _standins(_EXAMPLES), "real": examples}
-    starter = Starter(args.peers_python, labelled, work)
+    for number, picture in enumerate(pictures):
+        (work / "pictures" / f"{number:04}.jpg").write_bytes(picture.jpeg)
+    starter = Starter(args.peers_python, shelves, work)
     skipped = [why for system in args.chosen if (why := starter.missing(system))]
     for why in skipped:
         print(why, file=sys.stderr)
@@ -130,12 +130,12 @@ def _run(args: argparse.Namespace) -> None:
         visit for visit in plan(args.profile, args.chosen) if starter.missing(visit.system) is None
     ]
     if not args.so_far:
-        skipped += _measure(visits, args, starter, jpegs, work)
+        skipped += _measure(visits, args, starter, pictures, work)
     measured = so_far(work, {visit.name: visit for visit in visits})
     if not measured:
         raise LoadError("nothing was measured")
     result = {
-        "about": _about(args, jpegs, generator.stdout.split(" Copyright")[0].split(" [")[0]),
+        "about": _about(args, pictures, generator.stdout.split(" Copyright")[0].split(" [")[0]),
         "skipped": skipped,
         "rounds": args.profile.rounds,
         "titles": {system.name: _titles(system) for system in args.chosen},
@@ -149,14 +149,14 @@ def _measure(
     visits: Sequence[Visit],
     args: argparse.Namespace,
     starter: Starter,
-    jpegs: Sequence[bytes],
+    pictures: Sequence[Picture],
     work: Path,
 ) -> list[str]:
     """Make the visits that are not known; what failed, in words."""
     failed = []
     environment = dict(os.environ)
     with Bare(work / "pictures", cores(), environment) as bare:
-        measuring = Measuring(args.profile, starter, bare, jpegs, work, args.deadline)
+        measuring = Measuring(args.profile, starter, bare, pictures, work, args.deadline)
         for number, visit in enumerate(visits):
             if measuring.known(visit) is not None:
                 continue
@@ -181,14 +181,10 @@ def _line(visit: Mapping[str, Any], cell: Mapping[str, Any]) -> str:
     )
 
 
-def _standins(count: int) -> list[bytes]:
-    rng, resources = np.random.default_rng(0), builtin_resources()
-    found = []
-    for number in range(count):
-        held = io.BytesIO()
-        draw(KINDS[number % len(KINDS)], rng, resources).image.save(held, "JPEG", quality=90)
-        found.append(held.getvalue())
-    return found
+def _shelves(args: argparse.Namespace) -> list[Shelf]:
+    if args.folder:
+        return from_folder(args.folder, args.categories or 16)
+    return of_pictures(drawn(REAL * (args.categories or 2)))
 
 
 def _titles(system: System) -> dict[str, str]:
@@ -199,11 +195,11 @@ def _titles(system: System) -> dict[str, str]:
     }
 
 
-def _digest(jpegs: Sequence[bytes], args: argparse.Namespace) -> str:
+def _digest(pictures: Sequence[Picture], args: argparse.Namespace) -> str:
     """Names the work folder by what its figures depend on: pictures, lengths, and the code."""
     found = hashlib.sha256()
-    for jpeg in jpegs:
-        found.update(hashlib.sha256(jpeg).digest())
+    for picture in pictures:
+        found.update(hashlib.sha256(picture.jpeg).digest())
     settled = replace(args.profile, rounds=0, clients=(), few=())
     found.update(repr((asdict(settled), args.deadline, str(args.peers_python))).encode())
     for folder in ("model", "service", "scripts/serving"):
@@ -213,16 +209,16 @@ def _digest(jpegs: Sequence[bytes], args: argparse.Namespace) -> str:
     return found.hexdigest()[:16]
 
 
-def _about(args: argparse.Namespace, jpegs: Sequence[bytes], generator: str) -> dict[str, Any]:
-    words = options(args, "folder", "pictures", "systems", "clients", "rounds", "seconds")
+def _about(args: argparse.Namespace, pictures: Sequence[Picture], generator: str) -> dict[str, Any]:
+    words = options(args, "folder", "categories", "systems", "clients", "rounds", "seconds")
     words += [f"--{name}" for name in ("short", "quick") if getattr(args, name)]
     words += options(args, "deadline")
     if args.peers_python != Path(sys.executable):
         words.append("--peers-python PYTHON")
     loaded = model.load(device="cpu", precision="auto")
     areas = []
-    for jpeg in jpegs:
-        with Image.open(io.BytesIO(jpeg)) as image:
+    for picture in pictures:
+        with Image.open(io.BytesIO(picture.jpeg)) as image:
             areas.append(image.width * image.height / 1e6)
     return {
         "command": command("bench_serving", *words),
@@ -232,7 +228,9 @@ def _about(args: argparse.Namespace, jpegs: Sequence[bytes], generator: str) -> 
         "precision": loaded.encoder.precision,
         "seconds": args.profile.seconds,
         "megapixels": round(statistics.mean(areas), 2),
-        "kilobytes": statistics.mean(map(len, jpegs)) / 1000,
+        "kilobytes": statistics.mean(len(picture.jpeg) for picture in pictures) / 1000,
+        "pictures": len(pictures),
+        "categories": len(pictures) // EACH,
         "generator": generator.strip() or "wrk",
         "cores": cores(),
         "peers": _versions(args.peers_python) if any(s.needs for s in args.chosen) else {},

@@ -331,15 +331,15 @@ class Embedder:
         """Give each free worker what pays most: a whole batch that is ready; else a picture to
         decode, no further ahead of the encoders than a batch for each; else what is ready.
 
-        So batches grow under load, when a pass of eight costs each picture least, and nobody waits
-        for company while there is nothing else to do. While a batch is not full, another picture
+        So batches grow under load, when large ones cost each picture least, and nobody waits for
+        company while there is nothing else to do. While a batch is not full, another picture
         lies behind each that is being decoded: who decodes need not wait for this loop.
         """
         plan = self._plan
         if waited:
             self._alarm = None
         ahead = (plan.encode_threads + 1) * plan.batch
-        full = self._fair_share() if self._calls == 1 else plan.batch
+        full = self._fair_share() if self._calls == 1 else self._whole_pass()
         while True:
             free = plan.at_once - self._passing - self._decoders.running
             if free <= 0:
@@ -361,6 +361,13 @@ class Embedder:
                 self._begin_pass(batch)
             else:
                 return
+
+    def _whole_pass(self) -> int:
+        """Pictures of a pass where requests come and go: an encoder's share of all that are on
+        their way. What passes take beyond that leaves nothing to decode until their answers have
+        gone out and other requests have come in their place."""
+        plan = self._plan
+        return max(plan.few, min(plan.batch, len(self._works) // plan.encode_threads))
 
     def _fair_share(self) -> int:
         """Pictures of a pass where one request has the machine to itself: an encoder's share, as

@@ -324,12 +324,14 @@ def plan_for(settings: Settings, device_type: str) -> Plan:
     available = cores()
     decoding = settings.decode_threads or available
     encoding = (settings.threads or available) if on_cpu else 1
+    batch = settings.batch_pictures or (16 if on_cpu else 64)
     return Plan(
         decode_threads=decoding,
         encode_threads=encoding,
         at_once=max(decoding, encoding) if on_cpu else decoding + encoding,
         deadline=settings.deadline,
-        batch=settings.batch_pictures or (8 if on_cpu else 64),
+        batch=batch,
+        few=min(8, batch) if on_cpu else batch,
         wait=(0.0 if on_cpu else 3.0) / 1000 if wait < 0 else wait / 1000,
         queue=settings.queue_pictures,
         cache=settings.cache_pictures,

@@ -141,7 +141,7 @@ class Settings(BaseModel):
         "pass it is answered 503 with Retry-After. At least `max_request_pictures`.",
     )
     batch_pictures: int = Field(
-        0, ge=0, description="Most pictures in one encoder pass. 0: 8 on the CPU, 64 on CUDA."
+        0, ge=0, description="Most pictures in one pass. 0: 16 on the CPU, 64 on CUDA."
     )
     batch_wait_ms: float = Field(
         -1.0,

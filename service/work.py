@@ -22,6 +22,8 @@ class Plan:
     Attributes:
         deadline: seconds until a request is given up; what cannot be done by then is not begun.
         at_once: decodings and passes together: on a CPU they share its cores.
+        batch: at most in a pass.
+        few: in a pass while few pictures are on their way, at most ``batch``.
     """
 
     decode_threads: int
@@ -29,6 +31,7 @@ class Plan:
     at_once: int
     deadline: float
     batch: int
+    few: int
     wait: float
     queue: int
     cache: int

@@ -9,15 +9,29 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 MARK = b"@standin-unique@"
 MARK_BASE64 = b"StandinUniqueNo0"  # of twelve bytes, at a place where base64 begins a group
 BOUNDARY = "standin-bench"
 
-Writer = Callable[[Sequence[bytes]], bytes]
-"""Makes one request of some JPEGs."""
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A JPEG, the category that it belongs to, and one whose goods are others."""
+
+    jpeg: bytes
+    category: str
+    other: str
+
+
+Address = Callable[[Picture], str]
+"""Names the category under which a picture is asked about."""
+
+Writer = Callable[[Sequence[Picture]], bytes]
+"""Makes one request of some pictures."""
 
 
 def commented(jpeg: bytes, comment: bytes) -> bytes:
@@ -57,11 +71,12 @@ def form(path: str, parts: Sequence[tuple[str, bytes]]) -> bytes:
     return _post(path, f"multipart/form-data; boundary={BOUNDARY}", content)
 
 
-def multipart(path: str, field: str) -> Writer:
-    """All pictures of a request in one field."""
+def multipart(path: str, field: str, category: Address | None = None) -> Writer:
+    """All pictures of a request in one field; the first says the category, which ends the path."""
 
-    def write(jpegs: Sequence[bytes]) -> bytes:
-        return form(path, [(field, marked(jpeg)) for jpeg in jpegs])
+    def write(pictures: Sequence[Picture]) -> bytes:
+        whole = path + category(pictures[0]) if category else path
+        return form(whole, [(field, marked(picture.jpeg)) for picture in pictures])
 
     return write
 
@@ -69,9 +84,9 @@ def multipart(path: str, field: str) -> Writer:
 def raw(path: str) -> Writer:
     """One picture, and nothing but its bytes."""
 
-    def write(jpegs: Sequence[bytes]) -> bytes:
-        (jpeg,) = jpegs
-        return _post(path, "image/jpeg", marked(jpeg))
+    def write(pictures: Sequence[Picture]) -> bytes:
+        (picture,) = pictures
+        return _post(path, "image/jpeg", marked(picture.jpeg))
 
     return write
 
@@ -79,25 +94,26 @@ def raw(path: str) -> Writer:
 def json_image(path: str, key: str) -> Writer:
     """One picture as ``{key: base64}``."""
 
-    def write(jpegs: Sequence[bytes]) -> bytes:
-        (jpeg,) = jpegs
-        return _post(path, "application/json", json.dumps({key: marked_base64(jpeg)}).encode())
+    def write(pictures: Sequence[Picture]) -> bytes:
+        (picture,) = pictures
+        text = json.dumps({key: marked_base64(picture.jpeg)})
+        return _post(path, "application/json", text.encode())
 
     return write
 
 
-def json_items(path: str, categories: Iterator[str]) -> Writer:
+def json_items(path: str, category: Address) -> Writer:
     """Standin's JSON: each picture with a category of its own."""
 
-    def write(jpegs: Sequence[bytes]) -> bytes:
-        items = [{"category": next(categories), "data": marked_base64(jpeg)} for jpeg in jpegs]
+    def write(pictures: Sequence[Picture]) -> bytes:
+        items = [{"category": category(p), "data": marked_base64(p.jpeg)} for p in pictures]
         return _post(path, "application/json", json.dumps({"items": items}).encode())
 
     return write
 
 
 def write_requests(
-    folder: Path, jpegs: Sequence[bytes], write: Writer, each: int, count: int
+    folder: Path, pictures: Sequence[Picture], write: Writer, each: int, count: int
 ) -> int:
     """Fill a folder with requests.
 
@@ -110,6 +126,6 @@ def write_requests(
     """
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        taken = [jpegs[(number * each + place) % len(jpegs)] for place in range(each)]
+        taken = [pictures[(number * each + place) % len(pictures)] for place in range(each)]
         (folder / str(number)).write_bytes(write(taken))
     return count

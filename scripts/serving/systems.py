@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .bodies import Writer, form, json_image, json_items, multipart, raw
+from .bodies import Address, Picture, Writer, form, json_image, json_items, multipart, raw
+from .catalogue import Shelf
 from .processes import Server, ServerError, exchange, free_port
 
 ROOT = Path(__file__).parents[2]
 PEERS = Path(__file__).parent / "peers"
-ADAPTED = "adapted"
 NEW = "new"
 MIXED = tuple(f"mixed-{number:02}" for number in range(100))
 _START_SECONDS = 90.0
@@ -52,32 +52,34 @@ class System:
     told: Mapping[str, str] = field(default_factory=dict)
 
 
-def _score(category: str) -> str:
-    return f"/v1/score?category={category}"
+def _own(picture: Picture) -> str:
+    return picture.category
+
+
+def _in_turn(categories: Iterator[str]) -> Address:
+    return lambda picture: next(categories)
+
+
+def _form(category: Address) -> Writer:
+    return multipart("/v1/score?category=", "images", category)
 
 
 _STANDIN = {
-    "one": Sent("a category with 10 examples", lambda: multipart(_score(ADAPTED), "images")),
-    "new": Sent("a category without examples", lambda: multipart(_score(NEW), "images")),
-    "json": Sent(
-        "base64 in JSON",
-        lambda: json_items("/v1/score", itertools.repeat(ADAPTED)),
-    ),
-    "sixteen": Sent("16 pictures a request", lambda: multipart(_score(ADAPTED), "images"), 16),
-    "sixteen-json": Sent(
-        "16 pictures a request, JSON",
-        lambda: json_items("/v1/score", itertools.repeat(ADAPTED)),
-        16,
-    ),
+    "one": Sent("categories with 10 examples", lambda: _form(_own)),
+    "new": Sent("a category without examples", lambda: _form(lambda picture: NEW)),
+    "unlike": Sent("categories taught with other goods", lambda: _form(lambda p: p.other)),
+    "json": Sent("base64 in JSON", lambda: json_items("/v1/score", _own)),
+    "sixteen": Sent("16 pictures a request", lambda: _form(_own), 16),
+    "sixteen-json": Sent("16 pictures a request, JSON", lambda: json_items("/v1/score", _own), 16),
     # As the categories of the next, so that only their number is another.
     "alike": Sent(
         "16 pictures of one of 100 categories a request, JSON",
-        lambda: json_items("/v1/score", itertools.repeat(MIXED[0])),
+        lambda: json_items("/v1/score", lambda picture: MIXED[0]),
         16,
     ),
     "mixed": Sent(
         f"16 pictures of {len(MIXED)} categories a request, JSON",
-        lambda: json_items("/v1/score", itertools.cycle(MIXED)),
+        lambda: json_items("/v1/score", _in_turn(itertools.cycle(MIXED))),
         16,
     ),
 }
@@ -128,13 +130,13 @@ class Starter:
 
     Args:
         python: that has the peers.
-        labelled: JPEGs by label, ten in all, that Standin's categories learn from.
+        shelves: what Standin's categories learn from.
         logs: folder for what the servers print.
     """
 
-    def __init__(self, python: Path, labelled: Mapping[str, Sequence[bytes]], logs: Path) -> None:
+    def __init__(self, python: Path, shelves: Sequence[Shelf], logs: Path) -> None:
         self._python = python
-        self._labelled = labelled
+        self._shelves = shelves
         self._logs = logs
 
     def missing(self, system: System) -> str | None:
@@ -199,11 +201,13 @@ class Starter:
                 server.stop()
 
     def _teach(self, port: int) -> None:
-        """Ten examples for one category, and for many two of them each."""
-        ten = [(label, jpeg) for label, jpegs in self._labelled.items() for jpeg in jpegs]
-        two = [(label, jpegs[0]) for label, jpegs in self._labelled.items()]
-        for category, examples in ((ADAPTED, ten), *((name, two) for name in MIXED)):
-            _add_examples(port, category, examples)
+        """Its examples for each shelf's category, and two of one shelf's for each of many."""
+        for shelf in self._shelves:
+            ten = [(label, jpeg) for label, jpegs in shelf.examples.items() for jpeg in jpegs]
+            _add_examples(port, shelf.category, ten)
+        two = [(label, jpegs[0]) for label, jpegs in self._shelves[0].examples.items()]
+        for category in MIXED:
+            _add_examples(port, category, two)
 
 
 def _add_examples(port: int, category: str, examples: Sequence[tuple[str, bytes]]) -> None:

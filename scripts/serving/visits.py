@@ -15,7 +15,7 @@ from model.reports.serving.figures import LOOPS
 
 from . import stages
 from .bare import Bare
-from .bodies import write_requests
+from .bodies import Picture, write_requests
 from .processes import Server, exchange
 from .systems import Starter, System
 from .wrk import Requests, load
@@ -100,14 +100,14 @@ class Measuring:
         profile: Profile,
         starter: Starter,
         bare: Bare,
-        jpegs: Sequence[bytes],
+        pictures: Sequence[Picture],
         work: Path,
         deadline: float,
     ) -> None:
         self._profile = profile
         self._starter = starter
         self._bare = bare
-        self._jpegs = jpegs
+        self._pictures = pictures
         self._work = work
         self._deadline = deadline
         self._last_bare: tuple[float, dict[str, float]] | None = None
@@ -264,10 +264,11 @@ class Measuring:
 
     def _requests(self, system: System, name: str) -> Requests:
         sent = system.sent[name]
-        count = len(self._jpegs) if sent.each == 1 else max(8, len(self._jpegs) // sent.each)
+        whole = len(self._pictures)
+        count = whole if sent.each == 1 else max(8, whole // sent.each)
         folder = self._work / "requests" / f"{system.name}-{name}"
         if not (folder / str(count - 1)).exists():
-            write_requests(folder, self._jpegs, sent.write(), sent.each, count)
+            write_requests(folder, self._pictures, sent.write(), sent.each, count)
         return Requests(folder, count, sent.each)
 
     def _bare_now(self) -> dict[str, float]:

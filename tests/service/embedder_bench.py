@@ -92,6 +92,7 @@ def plan(**given: float) -> Plan:
     }
     chosen |= given
     chosen.setdefault("at_once", chosen["decode_threads"] + chosen["encode_threads"])
+    chosen.setdefault("few", chosen["batch"])
     return Plan(**chosen)  # type: ignore[arg-type]
 
 

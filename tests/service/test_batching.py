@@ -126,6 +126,24 @@ def test_under_load_batches_fill_before_they_go(small_model: Model) -> None:
     run(work)
 
 
+def test_passes_grow_with_what_is_on_its_way(small_model: Model) -> None:
+    async def passes(requests: int) -> list[int]:
+        async with opened(small_model, decode_threads=1, at_once=1, batch=6, few=2) as bench:
+            bench.encoder.gate.clear()
+            tasks = [asyncio.create_task(bench.embedder.embed(products(n))) for n in range(requests)]
+            await until(lambda: bench.embedder._passing == 1)
+            bench.encoder.gate.set()
+            await asyncio.gather(*tasks)
+            return bench.encoder.passes
+
+    async def work() -> None:
+        assert max(await passes(3)) <= 3
+        # The first goes when six are decoded; an encoder's share of 20 would be more than may be.
+        assert (await passes(20))[0] == 6
+
+    run(work)
+
+
 def test_a_request_that_is_alone_is_shared_among_the_encoders(small_model: Model) -> None:
     async def work() -> None:
         async with opened(small_model, encode_threads=2, batch=8, at_once=2) as bench:
