@@ -284,27 +284,18 @@ class Ensemble:
     def _hear(
         self, signals: Signals, categories: Sequence[Known], questions: Sequence[Question]
     ) -> Heard:
-        """What is there to answer from; sameness is asked category by category, and by hashes,
-        which are always there, so that its answer does not depend on who else asked the encoder."""
+        """What is there to answer from; sameness is asked by hashes, which are always there, so
+        that its answer does not depend on who else asked the encoder."""
         rows = np.array([question.row for question in questions], dtype=np.int64)
         of = np.array([question.category for question in questions], dtype=np.int64)
-        same, spoke = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.bool_)
         if self.experts is None:
-            visual = signals.visual, signals.embedded
-            return Heard(rows, of, {"visual": visual}, same, spoke)
+            nothing = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.bool_)
+            return Heard(rows, of, {"visual": (signals.visual, signals.embedded)}, *nothing)
         shared = np.array([question.shared for question in questions], dtype=np.int64)
-        for number in sorted(set(of.tolist())):
-            mine, category = np.flatnonzero(of == number), categories[number]
-            said = self.experts.sameness.answer(
-                signals.take(rows[mine]),
-                category.signals,
-                category.is_placeholder,
-                shared[mine],
-                by_hash=True,
-            )
-            same[mine], spoke[mine] = said.logit, said.answered
+        examples = [(category.signals, category.is_placeholder) for category in categories]
+        said = self.experts.sameness.answer_each(signals.take(rows), examples, of, shared)
         asked = GLANCING if self.experts.glances else ADAPTED
-        return Heard(rows, of, self.experts.panel.sees(signals, asked), same, spoke)
+        return Heard(rows, of, self.experts.panel.sees(signals, asked), said.logit, said.answered)
 
     def _set_out(self, heard: Heard, states: Sequence[CategoryState]) -> _Walk:
         """With what everyone has to say already, and whoever is asked before any choice."""

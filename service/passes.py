@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from model.experts.signals import Signals
 from model.look import Look
 from service.judging import Answer
@@ -46,8 +44,7 @@ def one_pass(
             metrics.experts.labels("glance").inc(int(signals.glanced.sum()))
             metrics.experts.labels("statistics").inc(len(group))
             for i, row in enumerate(group):
-                # A copy, which keeps nothing else.
-                found[row] = signals.take(np.array([i])).compact(), []
+                found[row] = signals.one(i), []
             for (i, wish), answer in zip(told, answers, strict=True):
                 if answer is not None:
                     found[group[i]][1].append((wish, answer))

@@ -64,7 +64,7 @@ class Recaller:
         found = await self._store.known_pictures(tenant, unknown, self._model.card.sha256)
         of_use = 0
         for one in found:
-            signals = self._knowledge.as_seen(one.embedding[None], [one.signals]).compact()
+            signals = self._knowledge.as_seen(one.embedding[None], [one.signals]).one(0)
             # Of other experts nothing is left but the embedding, which would pass for everything.
             if signals.looked[0] if self._model.ensemble.looks else signals.embedded[0]:
                 known = Embedded(one.sha256, signals, one.width, one.height, one.format)

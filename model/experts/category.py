@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -33,6 +34,11 @@ class CategoryState:
     context: NDArray[np.float32]
     placeholder: int
     real: int
+
+    @cached_property
+    def arrays(self) -> Mapping[str, NDArray[np.float32]]:
+        """:attr:`heads`, as what is asked most often takes them."""
+        return {name: head.numpy() for name, head in self.heads.items()}
 
     def to_bytes(self) -> bytes:
         """As safetensors: self-describing, checked when read, never executed."""
@@ -68,6 +74,6 @@ def heads_of(
         of: shape (q,), positions among ``states``.
     """
     if len(states) == 1:
-        return states[0].heads[expert].numpy()[None]
-    found: NDArray[np.float32] = np.stack([state.heads[expert].numpy() for state in states])[of]
+        return states[0].arrays[expert][None]
+    found: NDArray[np.float32] = np.stack([state.arrays[expert] for state in states])[of]
     return found

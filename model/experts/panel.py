@@ -28,10 +28,12 @@ LETTERING = 4.0
 """Log odds of lettering that weigh as much as the whole of what was read."""
 
 
-def words_of(signals: Signals) -> NDArray[np.float32]:
+def words_of(
+    signals: Signals, rows: NDArray[np.int64] | slice = slice(None)
+) -> NDArray[np.float32]:
     """What the expert for words learns from, (n, w + 1): what was read, and whether there was
     anything to read."""
-    return np.concatenate([signals.words, signals.lettering[:, None] / LETTERING], axis=1)
+    return np.concatenate([signals.words[rows], signals.lettering[rows, None] / LETTERING], axis=1)
 
 
 class Panel(nn.Module):
@@ -70,11 +72,11 @@ class Panel(nn.Module):
         if "statistics" in asked:
             found["statistics"] = self.statistics.embed(signals.statistics), signals.looked
         if "words" in asked:
-            if signals.read.any():  # seldom, where a policy says who is asked
-                words = self.words.embed(words_of(signals))
-            else:
-                words = np.zeros((len(signals), self.words.dim), np.float32)
-            found["words"] = words, signals.read
+            # Few, where a policy says who is asked.
+            words, rows = np.zeros((len(signals), self.words.dim), np.float32), signals.read
+            if rows.any():
+                words[rows] = self.words.embed(words_of(signals, np.flatnonzero(rows)))
+            found["words"] = words, rows
         if "visual" in asked:
             found["visual"] = signals.visual, signals.embedded
         if "glance" in asked:

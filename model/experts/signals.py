@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,14 +80,15 @@ class Signals:
         """What is nearest to having looked, (n, d): the embedding, else a glance's, else zeros."""
         return np.where(self.embedded[:, None], self.visual, self.glance)
 
-    def compact(self) -> Signals:
-        """The same in less memory where nobody looked: rows of zeros that share one number."""
-        nothing = np.broadcast_to(np.float32(0), self.visual.shape)
-        return replace(
-            self,
-            visual=self.visual if self.embedded.any() else nothing,
-            glance=self.glance if self.glanced.any() else nothing,
-        )
+    def one(self, row: int) -> Signals:
+        """A copy of one picture's, in less memory where nobody looked: rows of zeros that share one
+        number."""
+        found = {name: getattr(self, name)[row : row + 1] for name in _NAMES}
+        for name, there in (("visual", self.embedded), ("glance", self.glanced)):
+            if not there[row]:
+                found[name] = np.broadcast_to(np.float32(0), found[name].shape)
+        kept = {name: rows.copy() if any(rows.strides) else rows for name, rows in found.items()}
+        return Signals(**kept)
 
     @staticmethod
     def concatenated(parts: Sequence[Signals]) -> Signals:

@@ -274,7 +274,8 @@ class Store(Upkeep):
 
     async def heads(self, tenant: str, names: Sequence[str]) -> Mapping[str, ActiveHead]:
         """``head`` for many categories at the price of one."""
-        return await self._reads.call((tenant, names))
+        found = self._heads.at_once(self._workers.database, tenant, names)
+        return await self._reads.call((tenant, names)) if found is None else found
 
     def _read_heads(
         self, asked: Sequence[tuple[str, Sequence[str]]]

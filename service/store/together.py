@@ -5,13 +5,33 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from typing import Generic, TypeVar
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Generic, TypeVar, cast
 
 from service.store.errors import StoreUnavailable
 
 A = TypeVar("A")
 B = TypeVar("B")
+
+
+@dataclass(eq=False)
+class _Call(Generic[A, B]):
+    """One call, and its end where it has one: what is answered, or what went wrong."""
+
+    asked: A
+    answer: asyncio.Future[B]
+    end: B | Exception | None = None
+
+    def finish(self) -> None:
+        """On the loop that waits for it."""
+        if self.answer.done():  # nobody does any more
+            return
+        if isinstance(self.end, Exception):
+            self.answer.set_exception(self.end)
+        else:
+            self.answer.set_result(cast(B, self.end))
 
 
 class Together(Generic[A, B]):
@@ -33,7 +53,7 @@ class Together(Generic[A, B]):
         self._submit = submit
         self._work = work
         self._lock = threading.Lock()
-        self._waiting: list[tuple[A, Future[B]]] = []
+        self._waiting: list[_Call[A, B]] = []
         self._started = False
 
     async def call(self, asked: A) -> B:
@@ -42,9 +62,9 @@ class Together(Generic[A, B]):
         Raises:
             StoreUnavailable: the store is closed; and what ``work`` raises for this call alone.
         """
-        answer: Future[B] = Future()
+        call: _Call[A, B] = _Call(asked, asyncio.get_running_loop().create_future())
         with self._lock:
-            self._waiting.append((asked, answer))
+            self._waiting.append(call)
             first, self._started = not self._started, True
         try:
             if first:
@@ -53,40 +73,56 @@ class Together(Generic[A, B]):
                 except BaseException:
                     self._give_up()
                     raise
-            return await asyncio.wrap_future(answer)
+            return await call.answer
         finally:
-            answer.cancel()  # still waiting: nobody wants it any more
+            call.answer.cancel()  # still waiting: nobody wants it any more
+
+    def _take(self) -> list[_Call[A, B]]:
+        """What waits, and has somebody who still wants it."""
+        with self._lock:
+            waiting, self._waiting, self._started = self._waiting, [], False
+        return [call for call in waiting if not call.answer.cancelled()]
 
     def _give_up(self) -> None:
         """The thread is gone: whoever joined meanwhile is told so."""
-        with self._lock:
-            waiting, self._waiting, self._started = self._waiting, [], False
-        for _, answer in waiting:
-            if answer.set_running_or_notify_cancel():
-                answer.set_exception(StoreUnavailable("the store is closed"))
+        calls = self._take()
+        for call in calls:
+            call.end = StoreUnavailable("the store is closed")
+        _tell(calls)
 
     def _run(self) -> None:
-        with self._lock:
-            waiting, self._waiting, self._started = self._waiting, [], False
-        calls = [call for call in waiting if call[1].set_running_or_notify_cancel()]
+        calls = self._take()
         if not calls:
             return
-        error = self._answer(calls)
-        if error is None:
-            return
-        if len(calls) == 1 or isinstance(error, StoreUnavailable):
-            for _, answer in calls:
-                answer.set_exception(error)
-            return
-        for call in calls:  # one call's fault must not cost its neighbours theirs
-            if (own := self._answer([call])) is not None:
-                call[1].set_exception(own)
+        error = self._work_on(calls)
+        if error is not None:
+            for call in calls:
+                # One call's fault must not cost its neighbours theirs.
+                together = len(calls) == 1 or isinstance(error, StoreUnavailable)
+                call.end = error if together else self._work_on([call]) or call.end
+        _tell(calls)
 
-    def _answer(self, calls: Sequence[tuple[A, Future[B]]]) -> Exception | None:
+    def _work_on(self, calls: Sequence[_Call[A, B]]) -> Exception | None:
+        """Give each call its answer, or say why none of them has one."""
         try:
-            found = self._work([asked for asked, _ in calls])
+            found = self._work([call.asked for call in calls])
         except Exception as error:
             return error
-        for (_, answer), one in zip(calls, found, strict=True):
-            answer.set_result(one)
+        for call, one in zip(calls, found, strict=True):
+            call.end = one
         return None
+
+
+def _tell(calls: Sequence[_Call[A, B]]) -> None:
+    """Wake each loop once for all of its calls."""
+
+    def loop_of(call: _Call[A, B]) -> asyncio.AbstractEventLoop:
+        return call.answer.get_loop()
+
+    def finish(mine: Sequence[_Call[A, B]]) -> None:
+        for call in mine:
+            call.finish()
+
+    for loop, group in groupby(sorted(calls, key=lambda call: id(loop_of(call))), loop_of):
+        with suppress(RuntimeError):  # it is closed
+            loop.call_soon_threadsafe(finish, list(group))

@@ -130,7 +130,9 @@ def test_passes_grow_with_what_is_on_its_way(small_model: Model) -> None:
     async def passes(requests: int) -> list[int]:
         async with opened(small_model, decode_threads=1, at_once=1, batch=6, few=2) as bench:
             bench.encoder.gate.clear()
-            tasks = [asyncio.create_task(bench.embedder.embed(products(n))) for n in range(requests)]
+            tasks = [
+                asyncio.create_task(bench.embedder.embed(products(n))) for n in range(requests)
+            ]
             await until(lambda: bench.embedder._passing == 1)
             bench.encoder.gate.set()
             await asyncio.gather(*tasks)
