@@ -18,8 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from model.holdout import held_out
 from model.reports.serving import document, figures
-from scripts.serving import bodies, stages, systems, visits, wrk
+from scripts.serving import bodies, catalogue, stages, systems, visits, wrk
 from scripts.serving.processes import Server, ServerError, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -151,15 +152,62 @@ def test_a_marked_picture_is_the_same_picture_whatever_the_mark_becomes(number: 
 @pytest.mark.parametrize(
     ("write", "marks"),
     [
-        (bodies.multipart("/x", "images"), 2),
-        (bodies.json_items("/x", iter("ab")), 2),
+        (bodies.multipart("/x?category=", "images", lambda picture: picture.other), 2),
+        (bodies.json_items("/x", lambda picture: picture.category), 2),
     ],
 )
 def test_each_picture_of_a_request_has_its_mark(write: bodies.Writer, marks: int) -> None:
-    request = write([_jpeg(), _jpeg(24)])
+    request = write([bodies.Picture(_jpeg(side), "own", "other") for side in (16, 24)])
     head, _, content = request.partition(b"\r\n\r\n")
     assert f"Content-Length: {len(content)}".encode() in head
     assert content.count(bodies.MARK) + content.count(bodies.MARK_BASE64) == marks
+
+
+_GROUP = "shop"
+
+
+def _catalogue(folder: Path, categories: dict[str, int], manifest: bool) -> None:
+    rows = ["file,category,group"]
+    for name, count in categories.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            tone = 10 * number % 256, number, len(name)
+            Image.new("RGB", (12, 9), tone).save(folder / name / f"{number}.png")
+            rows.append(f"{name}/{number}.png,{name},{_GROUP}")
+    if manifest:
+        (folder / "manifest.csv").write_text("\n".join(rows) + "\n")
+
+
+def test_a_catalogue_is_asked_about_goods_that_it_was_not_taught_with(tmp_path: Path) -> None:
+    _catalogue(tmp_path, {"few": catalogue.REAL - 1, "b": catalogue.REAL, "a": 40}, False)
+    shelves = catalogue.from_folder(tmp_path, most=5)
+    assert len(shelves) == 2
+    for shelf in shelves:
+        taught = [jpeg for jpegs in shelf.examples.values() for jpeg in jpegs]
+        assert len(shelf.pictures) == len(set(shelf.pictures)) == catalogue.EACH
+        assert not set(taught) & set(shelf.pictures)
+        assert [len(jpegs) for jpegs in shelf.examples.values()] == [catalogue.EXAMPLES] * 2
+    with Image.open(io.BytesIO(shelves[0].pictures[0])) as sent:
+        assert sent.width * sent.height == pytest.approx(1e6, rel=0.01)
+    pictures = catalogue.to_send(shelves)
+    assert {(p.category, p.other) for p in pictures} == {
+        ("shelf-00", "shelf-01"),
+        ("shelf-01", "shelf-00"),
+    }
+    assert len(catalogue.from_folder(tmp_path, most=1)) == 1
+
+
+def test_with_a_manifest_it_is_what_nothing_was_trained_on(tmp_path: Path) -> None:
+    names = [f"goods-{number}" for number in range(40)]
+    kept = [name for name in names if held_out(name, "category")]
+    assert kept
+    _catalogue(tmp_path, dict.fromkeys(names[:10] + kept[:1], catalogue.REAL), True)
+    assert not held_out(_GROUP, "group")  # or everything would be
+    wanted = {name for name in names[:10] + kept[:1] if held_out(name, "category")}
+    assert len(catalogue.from_folder(tmp_path, most=99)) == len(wanted)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(wrk.LoadError, match="no category of 19 pictures"):
+        catalogue.from_folder(tmp_path / "none", most=1)
 
 
 def _visit(system: str, number: int, pictures: float, bare: float, **cell: Any) -> figures.Figures:
@@ -234,6 +282,8 @@ def test_the_document_puts_ratios_first_and_leaves_the_rest_alone(tmp_path: Path
         "seconds": 1.0,
         "megapixels": 1.0,
         "kilobytes": 200.0,
+        "pictures": 32,
+        "categories": 2,
         "generator": "wrk",
         "cores": 2,
         "peers": {},
@@ -263,7 +313,7 @@ def test_a_peer_that_is_missing_is_skipped_by_name(tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\nexit 1\n")
     python.chmod(0o755)
-    starter = systems.Starter(python, {}, tmp_path)
+    starter = systems.Starter(python, [], tmp_path)
     said = starter.missing(systems.SYSTEMS["ray"])
     assert said is not None
     assert said.startswith("skipped Ray Serve")
@@ -316,7 +366,7 @@ def test_what_a_server_has_started_ends_with_it(tmp_path: Path) -> None:
 def test_a_short_run_against_a_real_server_goes_on_where_it_was(tmp_path: Path) -> None:
     command = [
         *(sys.executable, "scripts/bench_serving.py", "--quick", "--systems", "standin"),
-        *("--pictures", "16", "--work", str(tmp_path / "work"), "--out", str(tmp_path / "docs")),
+        *("--categories", "1", "--work", str(tmp_path / "work"), "--out", str(tmp_path / "docs")),
     ]
     first = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False

@@ -95,7 +95,8 @@ def _conditions(result: Figures) -> str:
     about, bare = result["about"], result["figures"]["bare"]
     return (
         f"Rounds: {result['rounds']}; in each, the systems in turn, {about['seconds']:g} s a load "
-        f"after a warm-up. JPEGs of {about['megapixels']} megapixels and "
+        f"after a warm-up. {about['pictures']} JPEGs of {about['categories']} categories, one in "
+        f"eight a stand-in, of {about['megapixels']} megapixels and "
         f"{about['kilobytes']:.0f} kB on average, each request with bytes that never came before. "
         f"{about['generator']} sends them from the same {about['cores']} cores, and other work "
         "there moves all figures: compare within a table. The bare loop (a process for each core "
@@ -222,7 +223,7 @@ def _stages(stages: Figures) -> str:
     ]
     rows.append(["all", f"{stages['cpu_ms']:.2f}", ""])
     return (
-        f"Standin, {stages['clients']} clients, a category with 10 examples. The kernel's figure "
+        f"Standin, {stages['clients']} clients, categories with 10 examples. The kernel's figure "
         "for each thread, shared among the stages by its stacks (py-spy); milliseconds are those "
         "shares of what a picture took without py-spy.\n\n"
         + tables.table(["stage", "CPU ms a picture", "share"], rows)

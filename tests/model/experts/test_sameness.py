@@ -14,7 +14,7 @@ from model.errors import SupportError
 from model.experts import sameness
 from model.experts.hashing import distance, perceptual_hash
 from model.experts.recurrence import recurrence
-from model.experts.sameness import BITS, COSINE, Sameness, nearness
+from model.experts.sameness import _FEW, BITS, COSINE, Sameness, nearness
 from model.experts.signals import Signals
 
 ANY = np.random.default_rng
@@ -70,6 +70,29 @@ def test_nearness_agrees_with_one_pair_at_a_time(
             assert found.cosine[i, side] == pytest.approx(
                 (min(1, max(cosine)) - COSINE) / (1 - COSINE), abs=1e-5
             )
+
+
+@given(categories(), st.integers(0, 2**32 - 1), st.booleans())
+def test_categories_asked_at_once_answer_as_each_alone(
+    case: tuple[Signals, Signals, np.ndarray], seed: int, shared_by_some: bool
+) -> None:
+    queries, examples, label = case
+    rng = ANY(seed)
+    # One has more than are compared together, one has none.
+    many = rng.integers(0, len(examples), _FEW + 1) if len(examples) else np.zeros(0, np.int64)
+    few = rng.permutation(len(examples))[: int(rng.integers(0, len(examples) + 1))]
+    sets = [
+        (examples, label),
+        *((examples.take(rows), label[rows]) for rows in (many, few, few[:0])),
+    ]
+    of = rng.integers(0, len(sets), len(queries))
+    shared = rng.integers(1, 30, len(queries)) if shared_by_some else np.ones(len(queries), int)
+    found = Sameness().answer_each(queries, sets, of, shared)
+    for i in range(len(queries)):
+        one = slice(i, i + 1)
+        alone = Sameness().answer(queries.take(one), *sets[of[i]], shared[one], by_hash=True)
+        assert found.answered[i] == alone.answered[0]
+        assert found.logit[i] == alone.logit[0]
 
 
 @given(categories(), st.randoms())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,6 +64,35 @@ async def test_64_known_heads_cost_one_query(store: Store) -> None:
     await store.heads("t", names)
     assert len(statements) == 1
     assert "state" not in statements[0]
+
+
+async def test_heads_asked_about_lately_take_no_thread(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/standin.db"
+    store, other = open_store(url), open_store(url)
+    await store.change_examples("t", "shoes", [picture(1)], adapt)
+    names = ["shoes", "never-named"]
+    first = await store.heads("t", names)
+    store._reads.call = None  # type: ignore[method-assign, assignment]  # nobody answers there
+    assert await store.heads("t", names) == first
+    await other.put_category("t", "shoes", threshold=0.25)
+    await other.put_category("t", "never-named", threshold=0.75)
+    now = await store.heads("t", names)
+    assert [now[name].threshold for name in names] == [0.25, 0.75]
+    assert now["shoes"].state == first["shoes"].state
+    await other.close()
+    await store.close()
+
+
+async def test_a_thread_is_asked_where_the_loop_might_wait(store: Store) -> None:
+    await store.change_examples("t", "shoes", [picture(1)], adapt)
+    database, heads = store._workers.database, store._heads
+    assert heads.at_once(database, "t", ["shoes"]) is None  # it may be on the disk alone
+    await store.head("t", "shoes")
+    assert (heads.at_once(database, "t", ["shoes"]) is not None) == database.is_sqlite
+    assert heads.at_once(database, "other", ["shoes"]) is None
+    await store.change_examples("t", "shoes", [picture(2)], adapt)
+    assert heads.at_once(database, "t", ["shoes"]) is None  # its state has to be read
+    assert (await store.head("t", "shoes")).version == 2
 
 
 async def test_settings_change_at_once_though_the_version_stays(store: Store) -> None:

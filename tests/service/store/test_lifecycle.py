@@ -8,6 +8,7 @@ import gc
 import os
 import sqlite3
 import threading
+from collections.abc import Coroutine
 from datetime import timedelta
 from pathlib import Path
 
@@ -183,13 +184,19 @@ async def test_a_file_deleted_or_replaced_is_noticed(tmp_path: Path) -> None:
     url = f"sqlite:///{file}"
     store = open_store(url)
     await store.change_examples("t", "shoes", [picture(1)], adapt)
+    assert (await store.head("t", "shoes")).version == 1  # and from now on without a thread
+
+    def calls() -> tuple[Coroutine[None, None, object], ...]:
+        added = store.change_examples("t", "shoes", [picture(2)], adapt)
+        return store.ping(), store.head("t", "shoes"), added
+
     moved = file.rename(tmp_path / "moved.db")
-    for call in (store.ping(), store.change_examples("t", "shoes", [picture(2)], adapt)):
+    for call in calls():
         with pytest.raises(StoreUnavailable, match="gone"):
             await call
     # Back again, and still refused: what was done to its write-ahead log nobody can tell.
     moved.rename(file)
-    for call in (store.ping(), store.change_examples("t", "shoes", [picture(2)], adapt)):
+    for call in calls():
         with pytest.raises(StoreUnavailable, match="replaced"):
             await call
     await store.close()
