@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Annotated, TypeVar, cast
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Annotated, Any, TypeVar, cast
 
-from fastapi import Depends, Header, Path, Request
+from fastapi import Depends, Header, Path, Request, Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.errors import ClientGone, DeadlinePassed, FieldError, InvalidFields
@@ -24,9 +25,9 @@ async def the_runtime(request: Request) -> Runtime:
     return cast(Runtime, request.app.state.runtime)
 
 
-async def the_parts(runtime: Annotated[Runtime, Depends(the_runtime)]) -> Parts:
+async def the_parts(request: Request) -> Parts:
     """Model, store and batches, or NotReady."""
-    return runtime.parts
+    return (await the_runtime(request)).parts
 
 
 async def the_tenant() -> str:
@@ -34,18 +35,26 @@ async def the_tenant() -> str:
     return TENANT
 
 
-async def refuse_unknown_query(request: Request) -> None:
-    """A misspelt query parameter fails by name: what counts is what /openapi.json publishes.
+class CheckedRoute(APIRoute):
+    """Where a misspelt query parameter fails by name: what counts is what /openapi.json publishes.
 
-    Raises:
-        InvalidFields: names each.
+    A dependency would do the same, and cost every request what FastAPI takes to ask one.
     """
-    known = request.app.state.query_names.get((request.scope["route"].path, request.method), ())
-    unknown = sorted(set(request.query_params) - set(known))
-    if unknown:
-        raise InvalidFields(
-            *(FieldError("query", name, "is not a parameter here") for name in unknown)
-        )
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The route's own, behind the check, which raises InvalidFields and names each."""
+        handle = super().get_route_handler()
+
+        async def checked(request: Request) -> Response:
+            known = request.app.state.query_names.get((self.path, request.method), ())
+            unknown = sorted(set(request.query_params) - set(known))
+            if unknown:
+                raise InvalidFields(
+                    *(FieldError("query", name, "is not a parameter here") for name in unknown)
+                )
+            return await handle(request)
+
+        return checked
 
 
 class PageQuery(BaseModel):
@@ -118,7 +127,6 @@ async def while_connected(request: Request, work: Awaitable[T], due: float) -> T
         ) from error
     finally:
         watching.cancel()
-        await asyncio.wait((watching,))
 
 
 async def _gone(request: Request) -> None:

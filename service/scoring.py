@@ -150,9 +150,11 @@ class Scorer:
         # While categories are looked up, unless the store may know what would come out.
         begun = {} if unknown else self._embedder.begin(named, due)
         try:
-            found, _ = await asyncio.gather(
-                self._lookup.find(tenant, wanted), self._recaller.recall(tenant, unknown)
-            )
+            looking = self._lookup.find(tenant, wanted)
+            if unknown:
+                found, _ = await asyncio.gather(looking, self._recaller.recall(tenant, unknown))
+            else:  # mostly there at once: a task takes longer
+                found = await looking
             heads, examples, categories = found.heads, found.examples, found.categories
             carried = Counter(one.sha256 for one in named if isinstance(one, Named))
             wishes = [

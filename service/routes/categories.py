@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service import problems
 from service.bodies import read_json
-from service.dependencies import AllParts, IfMatch, PageQuery, Slug, Tenant
+from service.dependencies import AllParts, CheckedRoute, IfMatch, PageQuery, Slug, Tenant
 from service.openapi import ALWAYS, WITH_BODY, answer, json_body, refusals
 from service.schemas.categories import CategoryIn, CategoryOut, CategoryPage
 
-router = APIRouter(prefix="/v1", tags=["categories"])
+router = APIRouter(prefix="/v1", tags=["categories"], route_class=CheckedRoute)
 EXAMPLE = {
     "name": "shoes",
     "title": "Shoes",

@@ -13,6 +13,7 @@ from service.answers import written
 from service.bodies import media_type, read_json, read_multipart
 from service.dependencies import (
     AllParts,
+    CheckedRoute,
     ExampleId,
     IdempotencyKey,
     IfMatch,
@@ -41,7 +42,7 @@ from service.schemas.examples import (
 )
 from service.store import Change, Label, StoredAnswer
 
-router = APIRouter(prefix="/v1", tags=["examples"])
+router = APIRouter(prefix="/v1", tags=["examples"], route_class=CheckedRoute)
 FIELDS: dict[str, Label] = {"placeholder": "placeholder", "real": "real"}
 # One transparent pixel, for the examples in /docs.
 PIXEL = (

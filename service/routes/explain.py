@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from service import problems
 from service.answers import written
 from service.bodies import media_type, read_json, read_multipart
-from service.dependencies import AllParts, Tenant, due_of, while_connected
+from service.dependencies import AllParts, CheckedRoute, Tenant, due_of, while_connected
 from service.errors import FetchingIsOff, FieldError, InvalidFields
 from service.openapi import ALWAYS, WITH_BODY, answer, picture_body, refusals
 from service.routes.examples import PIXEL
@@ -17,7 +17,7 @@ from service.schemas.base import CategoryName
 from service.schemas.explanations import ExplainIn, ExplanationOut
 from service.scoring import Item
 
-router = APIRouter(prefix="/v1", tags=["score"])
+router = APIRouter(prefix="/v1", tags=["score"], route_class=CheckedRoute)
 FIELDS = ("image",)
 WEBP = "image/webp"
 EXPLAINED = {

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from service import problems
 from service.answers import written
 from service.bodies import read_json
-from service.dependencies import AllParts, IdempotencyKey, Tenant
+from service.dependencies import AllParts, CheckedRoute, IdempotencyKey, Tenant
 from service.errors import RequestTooLarge
 from service.feedback import count, judge
 from service.idempotency import Promise, fingerprint, once, parse_key
@@ -17,7 +17,7 @@ from service.openapi import ALWAYS, WITH_BODY, answer, json_body, refusals
 from service.schemas.feedback import FeedbackIn, FeedbackOut
 from service.store import NotTaught, StoredAnswer, Taught, Word
 
-router = APIRouter(prefix="/v1", tags=["feedback"])
+router = APIRouter(prefix="/v1", tags=["feedback"], route_class=CheckedRoute)
 OPERATION = "POST /v1/feedback"
 SCORE_ID = "019aaf6c1f7e7d0f8f3a5c9e4b2d1a60"
 JUDGED = {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from service.dependencies import AllParts
+from service.dependencies import AllParts, CheckedRoute
 from service.openapi import ALWAYS, answer, refusals
 from service.schemas.model import ModelOut
 
-router = APIRouter(prefix="/v1", tags=["model"])
+router = APIRouter(prefix="/v1", tags=["model"], route_class=CheckedRoute)
 EXAMPLE = {
     "name": "standin-lite0",
     "version": "2",

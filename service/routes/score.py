@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 
 from service import problems
 from service.bodies import media_type, read_json, read_multipart
-from service.dependencies import AllParts, Tenant, due_of, while_connected
+from service.dependencies import AllParts, CheckedRoute, Tenant, due_of, while_connected
 from service.errors import FetchingIsOff, FieldError, InvalidFields, RequestTooLarge
 from service.openapi import ALWAYS, WITH_BODY, answer, picture_body, refusals
 from service.routes.examples import PIXEL
@@ -17,7 +17,7 @@ from service.schemas.model import ModelName
 from service.schemas.scores import ScoreIn, ScoreItemIn, ScoresOut, result_of
 from service.scoring import Item
 
-router = APIRouter(prefix="/v1", tags=["score"])
+router = APIRouter(prefix="/v1", tags=["score"], route_class=CheckedRoute)
 FIELDS = ("images",)
 SCORED = {
     "model": {

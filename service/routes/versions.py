@@ -9,13 +9,13 @@ from fastapi import APIRouter, Path, Request, Response
 from service import problems
 from service.answers import written
 from service.bodies import read_json
-from service.dependencies import AllParts, IdempotencyKey, IfMatch, Slug, Tenant
+from service.dependencies import AllParts, CheckedRoute, IdempotencyKey, IfMatch, Slug, Tenant
 from service.idempotency import Promise, fingerprint, once, parse_key
 from service.openapi import ALWAYS, answer, refusals
 from service.schemas.versions import Nothing, VersionList, VersionOut
 from service.store import StoredAnswer, Version
 
-router = APIRouter(prefix="/v1", tags=["versions"])
+router = APIRouter(prefix="/v1", tags=["versions"], route_class=CheckedRoute)
 EXAMPLE = {
     "number": 3,
     "created": "2026-11-23T09:30:00Z",
