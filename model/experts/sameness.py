@@ -136,7 +136,10 @@ class Sameness:
         asked = sorted(set(of.tolist()))
         unshared = bool((shared == 1).all())
         few = [i for i in asked if unshared and len(categories[i][0]) <= _FEW]
-        if any(len(categories[i][0]) for i in few):
+        count = sum(len(categories[i][0]) for i in few)
+        if count * len(queries) > _BLOCK:
+            few = []
+        elif count:
             mine = np.flatnonzero(np.isin(of, few))
             examples = [categories[i][0] for i in few]
             owner = np.repeat(few, [len(each) for each in examples])
