@@ -30,6 +30,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from serving.catalogue import SUFFIXES, enlarged
 
 ROOT = Path(__file__).parents[1]
 BOUNDARY = "standin-bench"
@@ -165,15 +166,10 @@ def from_folder(folder: Path, count: int) -> list[bytes]:
     """Pictures of a folder, enlarged to a megapixel where they are smaller, as JPEG."""
     found = []
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in {".jpg", ".jpeg", ".png", ".webp"}:
+        if path.suffix.lower() not in SUFFIXES:
             continue
         with Image.open(path) as opened:
-            image = opened.convert("RGB")
-        scale = max(1.0, (1e6 / (image.width * image.height)) ** 0.5)
-        size = round(image.width * scale), round(image.height * scale)
-        held = io.BytesIO()
-        image.resize(size, Image.Resampling.BICUBIC).save(held, "JPEG", quality=85)
-        found.append(held.getvalue())
+            found.append(enlarged(opened.convert("RGB")))
         if len(found) == count:
             break
     if not found:

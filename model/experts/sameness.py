@@ -156,8 +156,8 @@ class Sameness:
             logit[mine] = (1 - bits / BITS) @ weights * answered[mine]
         for number in set(asked) - set(few):
             mine = np.flatnonzero(of == number)
-            examples_of, labels = categories[number]
-            said = self.answer(queries.take(mine), examples_of, labels, shared[mine], by_hash=True)
+            known, labels = categories[number]
+            said = self.answer(queries.take(mine), known, labels, shared[mine], by_hash=True)
             logit[mine], answered[mine] = said.logit, said.answered
         return Said(logit, answered)
 

@@ -25,7 +25,7 @@ EACH = 16  # pictures of a category that are sent
 STANDINS = 2  # of them
 EXAMPLES = 5  # of each label that a category is taught with, none of which is sent
 REAL = EACH - STANDINS + EXAMPLES
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ def _categories(folder: Path) -> dict[str, list[Path]]:
                 found.setdefault(record.category, []).append(record.path)
         return found
     for path in folder.glob("*/*"):
-        if path.suffix.lower() in _SUFFIXES:
+        if path.suffix.lower() in SUFFIXES:
             found.setdefault(path.parent.name, []).append(path)
     return found
 

@@ -134,7 +134,7 @@ class HeadReader:
             rows = connection.execute(_POINTER, told).all()
         else:
             rows = connection.execute(_POINTERS, {"tenant": tenant, "names": names}).all()
-        pointers = [_Pointer(*row) for row in rows]
+        pointers = [_Pointer._make(row) for row in rows]
         payloads = self._payloads(pointers)
         missing = [one.id for one in pointers if (one.id, one.version) not in payloads]
         if missing:

@@ -95,22 +95,22 @@ class Together(Generic[A, B]):
         if not calls:
             return
         error = self._work_on(calls)
-        if error is not None:
-            for call in calls:
-                # One call's fault must not cost its neighbours theirs.
-                together = len(calls) == 1 or isinstance(error, StoreUnavailable)
-                call.end = error if together else self._work_on([call]) or call.end
+        if error is not None and len(calls) > 1 and not isinstance(error, StoreUnavailable):
+            for call in calls:  # one call's fault must not cost its neighbours theirs
+                self._work_on([call])
         _tell(calls)
 
     def _work_on(self, calls: Sequence[_Call[A, B]]) -> Exception | None:
-        """Give each call its answer, or say why none of them has one."""
+        """Give each call its end: its answer, or to all of them the error that is returned."""
+        ends: Sequence[B | Exception]
+        error = None
         try:
-            found = self._work([call.asked for call in calls])
-        except Exception as error:
-            return error
-        for call, one in zip(calls, found, strict=True):
-            call.end = one
-        return None
+            ends = self._work([call.asked for call in calls])
+        except Exception as caught:
+            error, ends = caught, [caught] * len(calls)
+        for call, end in zip(calls, ends, strict=True):
+            call.end = end
+        return error
 
 
 def _tell(calls: Sequence[_Call[A, B]]) -> None:

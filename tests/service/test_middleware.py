@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,20 @@ def test_an_unknown_query_parameter_is_refused_by_name(shared: Service) -> None:
     body = assert_problem(answer, 422, "invalid-fields")
     assert fields_of(body) == {"verbose", "depth"}
     assert {error["in"] for error in body["errors"]} == {"query"}
+
+
+def test_every_operation_refuses_an_unknown_query_parameter(shared: Service) -> None:
+    """Each router has its own class of routes: none may be left out."""
+    operations = [
+        (method, path)
+        for path, methods in shared.get("/openapi.json").json()["paths"].items()
+        for method in methods
+        if path.startswith("/v1/")
+    ]
+    assert len(operations) > 10
+    for method, path in operations:
+        answer = shared.request(method.upper(), re.sub(r"{\w+}", "1", path) + "?nonsense=1")
+        assert fields_of(assert_problem(answer, 422, "invalid-fields")) == {"nonsense"}, path
 
 
 def test_a_large_body_is_refused_by_its_length(tight: Service) -> None:
