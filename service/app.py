@@ -10,7 +10,6 @@ from fastapi import FastAPI
 
 from model import Model
 from service import middleware, openapi, problems
-from service.decoding.nursery import Nursery
 from service.metrics import Metrics
 from service.routes import (
     categories,
@@ -25,6 +24,7 @@ from service.routes import (
 from service.routes import model as model_route
 from service.runtime import Runtime
 from service.settings import Settings
+from service.workers.nursery import Nursery
 
 DESCRIPTION = """\
 Finds the pictures in a product catalogue that stand in for a picture nobody has, and learns what

@@ -18,10 +18,10 @@ from model.encoder import choose_device
 from model.errors import DeviceError
 from service import problems, settings
 from service.app import create_app
-from service.decoding.nursery import Nursery
 from service.memory import keep_freed_memory
-from service.runtime import limits_of, plan_for
+from service.runtime import layout, plan_for
 from service.settings import Settings, SettingsError
+from service.workers.nursery import Nursery
 
 # Seconds that a thread in Python may keep the others of it waiting: a pass's few steps must not
 # hold up the event loop, which everybody waits for. Python: 5 ms.
@@ -61,7 +61,7 @@ def serve(chosen: Settings) -> int:
     # Two lines for each connection of the migrations say nothing.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     # Before anything is opened or any thread begins, neither of which its children should have.
-    nursery = None if chosen.decode_in == "threads" else Nursery.begin(limits_of(chosen))
+    nursery = None if chosen.decode_in == "threads" else Nursery.begin()
     try:
         return _serve(chosen, nursery)
     finally:
@@ -97,10 +97,7 @@ def _serve(chosen: Settings, nursery: Nursery | None) -> int:
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     print(f"standin: listening on http://{shown}:{port}")
-    print(
-        f"standin: device {device}, {plan.encode_threads} encoder threads, "
-        f"{plan.decode_threads} decoder {chosen.decode_in}"
-    )
+    print(f"standin: device {device}, {layout(chosen, plan, device.type)}")
     print(f"standin: store {_without_password(chosen.store_url)}")
     if chosen.is_loopback:
         print("standin: no key is configured, so it listens on the loopback address only")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import zip_longest
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +24,86 @@ from service.store.cache import BoundedCache
 CACHE_BYTES = 64 * 2**20
 
 
+_HEAD = struct.Struct("<5i")  # bytes of state, learner and online (-1: None), examples, dimension
+
+
 @dataclass(frozen=True, eq=False)
-class Category:
-    """One version of a category, ready to be asked.
+class Kept:
+    """What the store keeps of one version of a category with n examples.
+
+    Attributes:
+        state: what the examples taught, as :meth:`model.teacher.candidates.Lessons.to_bytes`
+            writes it; None for the base model.
+        learner: whose state that is.
+        online: how far each candidate is trusted; None before the teacher's first word.
+        embeddings: shape (n, d), or (0, 0).
+        signals: n of them; None where unknown.
+        is_placeholder, is_guess: shape (n,).
+    """
+
+    state: bytes | None
+    learner: str | None
+    online: bytes | None
+    embeddings: npt.NDArray[np.float32]
+    signals: Sequence[bytes | None]
+    is_placeholder: npt.NDArray[np.bool_]
+    is_guess: npt.NDArray[np.bool_]
+
+    def to_bytes(self) -> bytes:
+        """For another process, as :meth:`from_bytes` reads it: a head, the labels and which are
+        guesses (a byte each), how long each picture's signals are (4 bytes, -1 for None), the
+        embeddings, the signals, and what the head has told the length of."""
+        ends = (self.state, None if self.learner is None else self.learner.encode(), self.online)
+        lengths = np.array([-1 if one is None else len(one) for one in self.signals], "<i4")
+        return b"".join(
+            (
+                _HEAD.pack(
+                    *(-1 if end is None else len(end) for end in ends), *self.embeddings.shape
+                ),
+                self.is_placeholder.tobytes(),
+                self.is_guess.tobytes(),
+                lengths.tobytes(),
+                self.embeddings.astype("<f4").tobytes(),
+                *(one or b"" for one in self.signals),
+                *(end or b"" for end in ends),
+            )
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Kept:
+        """What :meth:`to_bytes` wrote."""
+        *ends, n, d = _HEAD.unpack_from(data)
+        at = _HEAD.size
+
+        def numbers(kind: str, count: int) -> npt.NDArray[Any]:
+            nonlocal at
+            found = np.frombuffer(data, kind, count, at)
+            at += found.nbytes
+            return found
+
+        def part(length: int) -> bytes | None:
+            nonlocal at
+            begin, at = at, at + max(0, length)
+            return None if length < 0 else data[begin:at]
+
+        is_placeholder, is_guess = numbers("?", n), numbers("?", n)
+        lengths = numbers("<i4", n).tolist()
+        embeddings = numbers("<f4", n * d).reshape(n, d)
+        signals = tuple(part(length) for length in lengths)
+        state, learner, online = (part(length) for length in ends)
+        told = None if learner is None else learner.decode()
+        return cls(state, told, online, embeddings, signals, is_placeholder, is_guess)
+
+
+NOTHING = Kept(
+    None, None, None, np.zeros((0, 0), np.float32), (), np.zeros(0, np.bool_), np.zeros(0, np.bool_)
+)
+"""Of the base model."""
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What one version of a category knows.
 
     Attributes:
         known: what all its examples taught, and the examples.
@@ -36,6 +116,47 @@ class Category:
     online: OnlineWeights | None
 
 
+@dataclass(frozen=True, eq=False)
+class Category:
+    """One version of a category, ready to be asked. What was kept is read where it is first asked:
+    that may be another process.
+
+    Args:
+        kept: by the store.
+        read: what makes knowledge of that.
+    """
+
+    kept: Kept
+    read: Callable[[Kept], Learned] = field(repr=False)
+
+    @cached_property
+    def learned(self) -> Learned:
+        """What it knows, read once."""
+        return self.read(self.kept)
+
+    @property
+    def known(self) -> Known:
+        """See :class:`Learned`."""
+        return self.learned.known
+
+    @property
+    def lessons(self) -> Lessons | None:
+        """See :class:`Learned`."""
+        return self.learned.lessons
+
+    @property
+    def online(self) -> OnlineWeights | None:
+        """See :class:`Learned`."""
+        return self.learned.online
+
+    @cached_property
+    def counts(self) -> tuple[int, int]:
+        """How many examples of each label it has from its teacher: placeholder and real."""
+        own = ~self.kept.is_guess
+        placeholder = int(np.count_nonzero(self.kept.is_placeholder & own))
+        return placeholder, int(np.count_nonzero(own)) - placeholder
+
+
 class Knowledge:
     """Turns heads and examples of the store into categories, for one model.
 
@@ -46,8 +167,8 @@ class Knowledge:
     def __init__(self, ensemble: Ensemble) -> None:
         self._ensemble = ensemble
         self._cache: BoundedCache[tuple[str, int], Category] = BoundedCache(CACHE_BYTES, _size)
-        empty = Known(ensemble.base, ensemble.nothing, np.zeros(0, np.bool_))
-        self._base = Category(empty, None, None)
+        empty = Learned(Known(ensemble.base, ensemble.nothing, NOTHING.is_placeholder), None, None)
+        self._base = Category(NOTHING, lambda _: empty)
 
     def cached(self, head: ActiveHead) -> Category | None:
         """The category, where it is in memory: at no price."""
@@ -59,10 +180,25 @@ class Knowledge:
         """What scoring needs of a category at the version of its head."""
         found = self.cached(head)
         if found is None:
-            found = self._read(head, examples)
+            found = self.of(
+                Kept(
+                    head.state,
+                    head.learner,
+                    head.online,
+                    examples.embeddings,
+                    # Where none were kept there are embeddings alone.
+                    examples.signals or (None,) * len(examples.ids),
+                    examples.is_placeholder,
+                    examples.is_guess,
+                )
+            )
             assert head.category_id is not None  # else it is the base
             self._cache.put((head.category_id, head.version), found)
         return found
+
+    def of(self, kept: Kept) -> Category:
+        """The category of which that was kept."""
+        return self._base if kept.state is None else Category(kept, self._read)
 
     def signals(
         self, embeddings: npt.NDArray[np.float32], packed: Sequence[bytes | None]
@@ -79,7 +215,6 @@ class Knowledge:
         :meth:`signals`. Of pictures that other experts saw the embedding is left."""
         widths, mark = self._ensemble.widths, self._ensemble.mark
         signals = Signals.empty(len(embeddings), widths)
-        # Where none were kept there are embeddings alone.
         for row, (closest, data) in enumerate(zip_longest(embeddings, packed)):
             one = None if data is None else unpack(data, closest, widths, mark)
             if one is not None:
@@ -88,17 +223,17 @@ class Knowledge:
                 signals.visual[row], signals.embedded[row] = closest, closest.any()
         return signals
 
-    def _read(self, head: ActiveHead, examples: ExampleMatrix) -> Category:
+    def _read(self, kept: Kept) -> Learned:
         d = self._ensemble.widths[2]
-        signals = self.signals(examples.embeddings.reshape(-1, d), examples.signals)
-        labels = examples.is_placeholder
+        signals = self.signals(kept.embeddings.reshape(-1, d), kept.signals)
+        labels = kept.is_placeholder
         lessons = None
-        if head.state is not None and head.learner == self._ensemble.name:
-            lessons = _parsed(head.state)
+        if kept.state is not None and kept.learner == self._ensemble.name:
+            lessons = _parsed(kept.state)
         if lessons is None:  # of a release with other experts above the same encoder
-            lessons, _ = learn(self._ensemble, signals, labels, guessed=examples.is_guess)
+            lessons, _ = learn(self._ensemble, signals, labels, guessed=kept.is_guess)
         known = Known(lessons.whole, signals, labels)
-        return Category(known, lessons, weights_of(head.online))
+        return Learned(known, lessons, weights_of(kept.online))
 
 
 def weights_of(online: bytes | None) -> OnlineWeights | None:
@@ -120,7 +255,7 @@ def _parsed(state: bytes) -> Lessons | None:
 
 
 def _size(category: Category) -> int:
-    signals = category.known.signals
-    rows = signals.visual.nbytes + signals.words.nbytes + signals.statistics.nbytes
-    heads = sum(4 * head.numel() for head in category.known.state.heads.values())
-    return 2000 + rows + 3 * heads
+    """Bytes in memory once it was read, roughly: the signals are kept in half precision."""
+    kept = category.kept
+    signals = sum(len(one or b"") for one in kept.signals)
+    return 2000 + kept.embeddings.nbytes + 3 * signals + 2 * len(kept.state or b"")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -43,15 +42,10 @@ class Lookup:
         if missing:
             rows = await self._store.examples_of([heads[name] for name in missing])
             examples |= zip(missing, rows, strict=True)
-        categories = {name: self._knowledge.cached(heads[name]) for name in usable}
-        new = [name for name, category in categories.items() if category is None]
-        if new:
-            # Beside the event loop: states have to be parsed, or made again.
-            read = await asyncio.to_thread(
-                lambda: {n: self._knowledge.category(heads[n], examples[n]) for n in new}
-            )
-            categories |= read
-        return Found(heads, examples, {n: c for n, c in categories.items() if c is not None})
+        categories = {
+            name: self._knowledge.category(heads[name], examples[name]) for name in usable
+        }
+        return Found(heads, examples, categories)
 
     def band(self, head: ActiveHead, category: Category) -> float:
         """Half the width of the band of ``unsure``: as it was set; where neither it nor a threshold
@@ -60,8 +54,7 @@ class Lookup:
             return head.unsure_band
         if head.threshold is not None:
             return 0.0
-        state = category.known.state
-        return 0.5 - self._model.ensemble.unsure_below(state.placeholder, state.real)
+        return 0.5 - self._model.ensemble.unsure_below(*category.counts)
 
     def _belongs(self, head: ActiveHead) -> bool:
         return head.state is None or head.model_sha256 == self._model.card.sha256

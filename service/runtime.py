@@ -14,11 +14,10 @@ import torch
 
 import model
 from model import Model, StandinError, images
+from model.encoder import choose_device
 from model.experts import compiled
 from service.batching import Embedder
 from service.cores import cores
-from service.decoding.decoders import Decoders, InProcesses, InThreads
-from service.decoding.nursery import Nursery
 from service.errors import NotReady, ServiceError
 from service.explaining import Explainer
 from service.guessing import Guesser
@@ -31,8 +30,14 @@ from service.reading import TextReader, require_package
 from service.recalling import Recaller
 from service.scoring import Scorer
 from service.settings import Settings
+from service.stages import Stages
 from service.store import Store, StoreError, StoreUnavailable, open_store
-from service.work import Plan
+from service.work import Computes, Plan
+from service.workers import terms
+from service.workers.crew import Crew
+from service.workers.decoders import Decoders, InProcesses, InThreads
+from service.workers.nursery import Nursery
+from service.workshop import AHEAD, Workshop
 
 log = logging.getLogger("standin.start")
 PURGE_SECONDS = 3600
@@ -62,7 +67,7 @@ class Runtime:
         on_ready: called once everything is there, before the first request is taken.
         on_fatal: told of what no waiting will mend (damaged weights, a database of a later
             release); the process should end.
-        nursery: starts what decodes, where that shall have processes of its own.
+        nursery: starts who works beside this process.
     Raises:
         SettingsError: words shall be read, and there is nothing to read them with.
     """
@@ -90,7 +95,7 @@ class Runtime:
         self._parts: Parts | None = None
         self._store: Store | None = None
         self._embedder: Embedder | None = None
-        self._decoders: Decoders | None = None
+        self._beside: Crew | Decoders | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.ready = asyncio.Event()
 
@@ -144,8 +149,8 @@ class Runtime:
         self.metrics.ready.set(0)
         if self._embedder is not None:
             await self._embedder.close()
-        if self._decoders is not None:
-            await self._decoders.close()
+        if self._beside is not None:
+            await self._beside.close()
         if self._store is not None:
             await self._store.close()
 
@@ -156,11 +161,8 @@ class Runtime:
         torch.set_num_threads(1)
         settings = self.settings
         limits = limits_of(settings)
-        # Processes start while the weights load.
-        self._decoders = decoders = decoders_for(settings, limits, self._nursery)
         try:
-            await decoders.start()
-            loaded, store = await asyncio.gather(self._load(), self._open())
+            loaded, store, embedder = await self._begin(settings, limits)
         except (StandinError, StoreError) as error:
             self.missing["start"] = str(error)
             log.critical("cannot start: %s", error)
@@ -173,18 +175,12 @@ class Runtime:
             if self._on_fatal is not None:
                 self._on_fatal(error)
             return
-        plan = plan_for(settings, loaded.encoder.device.type)
-        self._embedder = embedder = Embedder(
-            Judge(loaded.ensemble), plan, limits, self.metrics, decoders
-        )
         knowledge = Knowledge(loaded.ensemble)
         lookup = Lookup(loaded, knowledge, store)
         reads = settings.read_text
         reader = (
             None if reads == "never" else TextReader(limits, settings.queue_pictures, self.metrics)
         )
-        # The first pass allocates and picks kernels; no client should wait for that.
-        await embedder.warm_up()
         self._parts = Parts(
             settings,
             loaded,
@@ -207,17 +203,14 @@ class Runtime:
         self.metrics.ready.set(1)
         self.ready.set()
         log.info(
-            "ready after %.1f s: %s %s on %s (%s, %s), %d encoder threads and %d decoder %s "
-            "that count %s",
+            "ready after %.1f s: %s %s on %s (%s, %s), %s, counting %s",
             time.perf_counter() - began,
             loaded.card.name,
             loaded.card.version,
             loaded.encoder.device,
             loaded.encoder.precision,
             loaded.encoder.engine,
-            plan.encode_threads,
-            plan.decode_threads,
-            settings.decode_in,
+            layout(settings, embedder.plan, loaded.encoder.device.type),
             "in C" if compiled.available() else "with NumPy",
         )
         await self._tell_of_stale(store, loaded.card.sha256)
@@ -234,6 +227,32 @@ class Runtime:
             )
             guess = self._guess(self.guesser)
             self._tasks.append(asyncio.create_task(guess, name="standin-guesses"))
+
+    async def _begin(
+        self, settings: Settings, limits: images.Limits
+    ) -> tuple[Model, Store, Embedder]:
+        """Weights, store and who computes: processes start while the weights load."""
+        device = self._loaded.encoder.device if self._loaded else choose_device(settings.device)
+        plan = plan_for(settings, device.type)
+        # A model that is here alone can be used nowhere else.
+        if wholly(settings, device.type) and self._loaded is None:
+            told = terms.computing(settings, limits, plan.batch, plan.wait)
+            self._beside = crew = Crew(plan.at_once, AHEAD * plan.batch, told, self._nursery)
+        else:
+            crew = None
+            self._beside = decoders = decoders_for(settings, limits, self._nursery)
+        await self._beside.start()
+        loaded, store = await asyncio.gather(self._load(), self._open())
+        judge = Judge(loaded.ensemble)
+        engine: Computes
+        if crew is not None:
+            engine = Workshop(crew, judge.image_size, judge.looks, plan, self.metrics)
+        else:
+            engine = Stages(judge, plan, self.metrics, decoders)
+        self._embedder = embedder = Embedder(judge, plan, limits, self.metrics, engine)
+        # The first pass allocates and picks kernels; no client should wait for that.
+        await engine.warm_up()
+        return loaded, store, embedder
 
     async def _load(self) -> Model:
         loaded = self._loaded
@@ -317,13 +336,31 @@ def decoders_for(
     return InProcesses(count, limits, nursery)
 
 
+def wholly(settings: Settings, device_type: str) -> bool:
+    """Whether processes do all of a picture, rather than decode it alone."""
+    return settings.decode_in == "processes" and device_type == "cpu"
+
+
+def layout(settings: Settings, plan: Plan, device_type: str) -> str:
+    """Who computes, in words."""
+    if wholly(settings, device_type):
+        return f"{plan.at_once} processes that decode and encode"
+    return (
+        f"{plan.encode_threads} encoder threads and {plan.decode_threads} decoder "
+        f"{settings.decode_in}"
+    )
+
+
 def plan_for(settings: Settings, device_type: str) -> Plan:
     """What the settings leave open, decided for the device."""
     on_cpu = device_type == "cpu"
     wait = settings.batch_wait_ms
     available = cores()
     decoding = settings.decode_threads or available
-    encoding = (settings.threads or available) if on_cpu else 1
+    if wholly(settings, device_type):
+        decoding = encoding = settings.threads or decoding
+    else:
+        encoding = (settings.threads or available) if on_cpu else 1
     batch = settings.batch_pictures or (16 if on_cpu else 64)
     return Plan(
         decode_threads=decoding,

@@ -91,17 +91,22 @@ class Settings(BaseModel):
     threads: int = Field(
         0,
         ge=0,
-        description="Encoder passes at the same time on the CPU, each in one thread. 0: one for "
-        "each core. CUDA takes one.",
+        description="On the CPU: processes that do all of a picture, or with "
+        "`decode_in=threads` encoder passes at the same time; each takes one core. 0: "
+        "`decode_threads` where that is set, else one for each core. CUDA takes one thread.",
     )
     decode_threads: int = Field(
-        0, ge=0, description="Pictures decoded at the same time. 0: one for each core."
+        0,
+        ge=0,
+        description="Pictures decoded at the same time, where that is not done by who computes "
+        "them: for CUDA, and with `decode_in=threads`. 0: one for each core.",
     )
     decode_in: Literal["processes", "threads"] = Field(
         "processes",
-        description="Where: `processes`, which share what they import (some 20 MiB each of their "
-        "own) and leave the interpreter to everything else; `threads` of the service, which takes "
-        "less memory and is slower under load.",
+        description="Where pictures are decoded, and on the CPU computed: in `processes`, which "
+        "share what they import and load, leave the interpreter to everything else, and cost a "
+        "picture at most where one ends; or in `threads` of the service, which takes less memory "
+        "and is slower under load.",
     )
 
     read_text: Literal["never", "explain", "scores"] = Field(

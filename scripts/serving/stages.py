@@ -28,8 +28,9 @@ RULES: tuple[tuple[str, str], ...] = (
     ("encode", r"^Ensemble\.(_embed|_glance) |^OnnxEncoder\.|^Encoder\.embed "),
     ("experts", r"^Ensemble\.|\(model/(?!(images|resizing)\.py)"),
     ("hash", r"^(Embedder\.)?name \(service/|\(service/pictures\.py"),
-    ("decode", r"\(model/(images|resizing)\.py|^decode \(service/decoding/"),
-    ("hand over", r"\(service/decoding/"),
+    ("decode", r"\(model/(images|resizing)\.py|^decode \(service/workers/"),
+    ("experts", r"\(service/(passes|judging)\.py"),
+    ("hand over", r"\(service/workers/"),
     ("store", r"\(service/(store/|lookup\.py)"),
     ("parse", r"\(service/(bodies|multipart)\.py|^_read \(service/|data_received|_read_ready"),
     (

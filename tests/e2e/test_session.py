@@ -15,7 +15,7 @@ from tests.service.pictures import NOT_PICTURES, bomb, product, standin
 
 def test_it_says_where_it_listens_and_who_may_ask(server: Server) -> None:
     assert f"listening on {server.url}" in server.said
-    assert "device cpu, 1 encoder threads" in server.said
+    assert "processes that decode and encode" in server.said
     assert "store sqlite:////" in server.said
     assert "no key is configured, so it listens on the loopback address only" in server.said
 

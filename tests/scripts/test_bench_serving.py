@@ -41,15 +41,15 @@ def test_stacks_become_stages_by_what_the_kernel_counted() -> None:
             f"thread (7): encode;{THREAD};Ensemble.route (model/ensemble.py:9) 10",
             # Woken, and not at work yet: it shares nothing out.
             f"thread (7): encode;{THREAD} 500",
-            'process 7:"python -m service";process 8:"python -m service.decoding.process 1 2";'
-            "thread (8): MainThread;serve (service/decoding/process.py:1);"
-            "decode (service/decoding/process.py:2);decode (model/images.py:2);"
+            'process 7:"python -m service";process 8:"python -m service.workers.process 1 2";'
+            "thread (8): MainThread;serve (service/workers/process.py:1);"
+            "decode (service/workers/process.py:2);decode (model/images.py:2);"
             "Image.resize (PIL/Image.py:3) 5",
-            'process 7:"python -m service";process 8:"python -m service.decoding.process 1 2";'
-            "thread (8): MainThread;serve (service/decoding/process.py:1);"
-            "_receive (service/decoding/process.py:3) 5",
-            'process 7:"python -m service";process 8:"python -m service.decoding.process 1 2";'
-            "thread (8): MainThread;decode (service/decoding/process.py:2);"
+            'process 7:"python -m service";process 8:"python -m service.workers.process 1 2";'
+            "thread (8): MainThread;serve (service/workers/process.py:1);"
+            "_receive (service/workers/process.py:3) 5",
+            'process 7:"python -m service";process 8:"python -m service.workers.process 1 2";'
+            "thread (8): MainThread;decode (service/workers/process.py:2);"
             "look_at (model/look.py:3);hash_of (model/experts/hashing.py:4) 10",
             "thread (9): MainThread;main (service/__main__.py:1);"
             "read_multipart (service/bodies.py:2);Reader.feed (service/multipart.py:3) 1",

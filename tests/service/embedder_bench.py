@@ -14,12 +14,13 @@ from model.experts.signals import Signals
 from model.look import Look
 from model.questions import Question
 from service.batching import Embedder
-from service.decoding.decoders import InThreads
 from service.judging import Answer, Judge
 from service.knowledge import Category
 from service.metrics import Metrics
 from service.pictures import Named
+from service.stages import Stages
 from service.work import Plan
+from service.workers.decoders import InThreads
 from tests.service.pictures import product
 
 
@@ -70,7 +71,8 @@ class Bench:
         self.encoder = encoder
         self.metrics = Metrics()
         self.decoders = InThreads(plan.decode_threads, images.Limits())
-        self.embedder = Embedder(encoder, plan, images.Limits(), self.metrics, self.decoders)
+        self.engine = Stages(encoder, plan, self.metrics, self.decoders)
+        self.embedder = Embedder(encoder, plan, images.Limits(), self.metrics, self.engine)
 
     def counted(self, outcome: str) -> float:
         found = self.metrics.registry.get_sample_value(

@@ -55,7 +55,7 @@ def test_what_waits_becomes_one_pass_up_to_the_largest(small_model: Model) -> No
             bench.encoder.gate.clear()
             tasks = [asyncio.create_task(bench.embedder.embed(products(seed))) for seed in range(9)]
             # One is in the encoder; two batches may be decoded ahead of it.
-            await until(lambda: len(bench.embedder._ready) == 8)
+            await until(lambda: len(bench.engine._ready) == 8)
             bench.encoder.gate.set()
             await asyncio.gather(*tasks)
             assert bench.encoder.passes == [1, 4, 4]
@@ -81,7 +81,7 @@ def test_free_encoders_share_what_is_ready(small_model: Model) -> None:
         async with opened(small_model, encode_threads=2) as bench:
             bench.encoder.gate.clear()
             task = asyncio.create_task(bench.embedder.embed(products(*range(8))))
-            await until(lambda: bench.embedder._passing == 2 and len(bench.embedder._ready) == 6)
+            await until(lambda: bench.engine._passing == 2 and len(bench.engine._ready) == 6)
             bench.encoder.gate.set()
             await task
             assert sum(bench.encoder.passes) == 8
@@ -133,7 +133,7 @@ def test_passes_grow_with_what_is_on_its_way(small_model: Model) -> None:
             tasks = [
                 asyncio.create_task(bench.embedder.embed(products(n))) for n in range(requests)
             ]
-            await until(lambda: bench.embedder._passing == 1)
+            await until(lambda: bench.engine._passing == 1)
             bench.encoder.gate.set()
             await asyncio.gather(*tasks)
             return bench.encoder.passes
@@ -161,7 +161,7 @@ def test_a_small_request_is_not_kept_waiting_by_a_large_one(small_model: Model) 
         async with opened(small_model, decode_threads=1, batch=2) as bench:
             bench.encoder.gate.clear()
             large = asyncio.create_task(bench.embedder.embed(products(*range(40))))
-            await until(lambda: bench.embedder._passing == 1)
+            await until(lambda: bench.engine._passing == 1)
             small = asyncio.create_task(bench.embedder.embed(products(100)))
             await asyncio.sleep(0)
             bench.encoder.gate.set()
@@ -216,7 +216,7 @@ def test_a_request_that_is_given_up_is_not_computed(small_model: Model) -> None:
             bench.encoder.gate.clear()
             gone = asyncio.create_task(bench.embedder.embed(products(*range(20))))
             stays = asyncio.create_task(bench.embedder.embed(products(3, 300)))
-            await until(lambda: bench.embedder._passing == 1)
+            await until(lambda: bench.engine._passing == 1)
             gone.cancel()
             await asyncio.wait([gone])
             assert gone.cancelled()
@@ -270,7 +270,7 @@ def test_closing_ends_what_waits(small_model: Model) -> None:
         bench = Bench(Gated(small_model.ensemble), plan())
         bench.encoder.gate.clear()
         task = asyncio.create_task(bench.embedder.embed(products(*range(10))))
-        await until(lambda: bench.embedder._passing == 1)
+        await until(lambda: bench.engine._passing == 1)
         closing = asyncio.create_task(bench.embedder.close())
         await asyncio.sleep(0)
         bench.encoder.gate.set()
@@ -288,7 +288,7 @@ def test_what_would_come_too_late_is_not_begun(small_model: Model) -> None:
             bench.embedder._pace.decode = bench.embedder._pace.encode = 0.02
             bench.encoder.gate.clear()
             first = asyncio.create_task(bench.embedder.embed(products(*range(4))))
-            await until(lambda: bench.embedder._passing == 1)
+            await until(lambda: bench.engine._passing == 1)
             soon = bench.embedder._loop.time() + 0.03
             late = asyncio.create_task(bench.embedder.embed(products(50), due=soon))
             later = asyncio.create_task(bench.embedder.embed(products(51), due=soon + 1000))

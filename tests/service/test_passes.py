@@ -11,7 +11,7 @@ from model import Model, PictureError
 from model.ensemble import Ensemble
 from model.questions import Known
 from service.errors import Overloaded
-from service.knowledge import Category
+from service.knowledge import NOTHING, Category, Learned
 from service.pictures import Embedded, Wish
 from tests.model.experts_random import random_ensemble
 from tests.service.embedder_bench import named, opened, products, run, until
@@ -20,7 +20,7 @@ from tests.service.pictures import product
 
 def nothing_known(ensemble: Ensemble) -> Category:
     known = Known(ensemble.base, ensemble.nothing, np.zeros(0, np.bool_))
-    return Category(known, None, None)
+    return Category(NOTHING, lambda _: Learned(known, None, None))
 
 
 def test_whether_what_is_known_is_enough_is_asked_once_a_category() -> None:

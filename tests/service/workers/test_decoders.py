@@ -13,24 +13,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
-from model.errors import PictureError, PictureTooLarge, UnreadablePicture
-from model.experts.statistics import STATISTICS
-from model.images import FORMATS, Limits, Picture
-from model.look import Look
-from service.decoding import frames
-from service.decoding.decoders import InProcesses, InThreads
-from service.decoding.desk import PLACES, Desk
-from service.decoding.frames import Decoded
-from service.decoding.process import decode
+from model.errors import PictureError, UnreadablePicture
+from model.images import Limits
+from service.workers.bench import decode
+from service.workers.decoders import InProcesses, InThreads
+from service.workers.desk import Desk
+from service.workers.frames import Decoded
 from tests.service.pictures import product, standin
 from tests.service.processes import assert_all_end, children_of
 
-ROOT = Path(__file__).parents[2]
-DESK = Desk()
+ROOT = Path(__file__).parents[3]
 LIMITS = Limits(max_bytes=2**21, max_pixels=2**20)
 
 
@@ -48,7 +42,7 @@ def run(count: int, work: Callable[[InProcesses], Awaitable[None]]) -> None:
 
 def workers(decoders: InProcesses) -> list[int]:
     """Processes that decode: the children of those that were started."""
-    return [worker for child in decoders.children for worker in children_of(child.pid)]
+    return [worker for child in decoders.crew.children for worker in children_of(child.pid)]
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -102,12 +96,15 @@ def test_where_memory_without_a_file_is_forbidden_the_desk_is_a_file(
 
     monkeypatch.setattr(os, "memfd_create", forbidden, raising=False)
     pixels = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
-    desk = Desk()
-    other = Desk(os.dup(desk.fileno()))  # as another process has it
-    for place in range(1, PLACES + 1):
+    desk = Desk(3)
+    other = Desk.shared(os.dup(desk.fileno()))  # as another process has it
+    assert other.places == 3
+    for place in (1, 2, 3):
         desk.lay(place, b"a file in place %d" % place)
         other.draw(place, pixels + np.uint8(place))
-    for place in range(1, PLACES + 1):
+    other.slate = 77
+    assert desk.slate == 77
+    for place in (1, 2, 3):
         assert other.file(place, 17) == b"a file in place %d" % place
         np.testing.assert_array_equal(desk.square(place, 8), pixels + np.uint8(place))
     other.close()
@@ -136,10 +133,21 @@ def test_errors_arrive_as_they_were_raised_and_cost_nobody_else() -> None:
 
 def test_a_killed_process_costs_the_picture_it_was_at_and_no_other() -> None:
     async def work(decoders: InProcesses) -> None:
+        (lane,) = decoders.crew.lanes
         await decoders.decode(product(1), 64, 0, True)
         (victim,) = workers(decoders)
-        os.kill(victim, signal.SIGSTOP)  # so that it is at the first of the three
-        first, *behind = (decoders.decode(product(seed), 64, 0, True) for seed in (2, 3, 4))
+        # Some milliseconds of work, and in the last of its rounds it is stopped in the middle.
+        large = png(700, 700)
+        for _ in range(200):
+            first = decoders.decode(large, 64, 0, True)
+            while not lane.desk.slate and not first.done():
+                await asyncio.sleep(0)
+            os.kill(victim, signal.SIGSTOP)
+            if lane.desk.slate:
+                break
+            os.kill(victim, signal.SIGCONT)
+            await first
+        behind = [decoders.decode(product(seed), 64, 0, True) for seed in (3, 4)]
         os.kill(victim, signal.SIGKILL)
         with pytest.raises(UnreadablePicture, match="ended the process"):
             await first
@@ -150,9 +158,22 @@ def test_a_killed_process_costs_the_picture_it_was_at_and_no_other() -> None:
     run(1, work)
 
 
+def test_a_process_that_is_killed_at_nothing_costs_no_picture() -> None:
+    async def work(decoders: InProcesses) -> None:
+        await decoders.decode(product(1), 64, 0, True)
+        (victim,) = workers(decoders)
+        os.kill(victim, signal.SIGSTOP)
+        sent = [decoders.decode(product(seed), 64, 0, True) for seed in (2, 3, 4)]
+        os.kill(victim, signal.SIGKILL)
+        for seed, each in zip((2, 3, 4), sent, strict=True):
+            assert_same(await each, decode(product(seed), 64, 0, True, LIMITS))
+
+    run(1, work)
+
+
 def test_a_picture_behind_another_waits_for_that_process_and_for_no_other() -> None:
     async def work(decoders: InProcesses) -> None:
-        await until(lambda: all(lane.greeted for lane in decoders.lanes))
+        await until(lambda: all(lane.greeted for lane in decoders.crew.lanes))
         assert decoders.running == 0
         assert not decoders.room_behind
         for worker in workers(decoders):
@@ -162,7 +183,7 @@ def test_a_picture_behind_another_waits_for_that_process_and_for_no_other() -> N
         second = decoders.decode(product(2), 64, 0, True, behind=True)
         assert decoders.running == 1
         assert not decoders.room_behind
-        assert sorted(len(lane.jobs) for lane in decoders.lanes) == [0, 2]
+        assert sorted(len(lane.jobs) for lane in decoders.crew.lanes) == [0, 2]
         third = decoders.decode(product(3), 64, 0, True)
         assert decoders.running == 2
         for worker in workers(decoders):
@@ -182,8 +203,8 @@ def test_whoever_is_killed_again_and_again_comes_back() -> None:
             await until(lambda: len(workers(decoders)) == 2)
             for victim in workers(decoders):
                 os.kill(victim, signal.SIGKILL)
-            await until(lambda: not any(lane.greeted for lane in decoders.lanes))
-            await until(lambda: all(lane.greeted for lane in decoders.lanes))
+            await until(lambda: not any(lane.greeted for lane in decoders.crew.lanes))
+            await until(lambda: all(lane.greeted for lane in decoders.crew.lanes))
         assert len(workers(decoders)) == 2
 
     run(2, work)
@@ -195,7 +216,7 @@ def test_where_none_can_be_started_it_is_said_and_not_waited_for(
     monkeypatch.setattr(sys, "executable", "/bin/false")
 
     async def work(decoders: InProcesses) -> None:
-        with pytest.raises(RuntimeError, match="no process that decodes can be started"):
+        with pytest.raises(RuntimeError, match="no process that works can be started"):
             await decoders.decode(product(1), 64, 0, True)
 
     run(1, work)
@@ -222,13 +243,13 @@ def test_processes_end_with_a_service_that_is_killed() -> None:
     script = (
         "import asyncio, sys\n"
         "from model.images import Limits\n"
-        "from service.decoding.decoders import InProcesses\n"
+        "from service.workers.decoders import InProcesses\n"
         "async def main():\n"
         "    decoders = InProcesses(2, Limits())\n"
         "    await decoders.start()\n"
-        "    while not all(lane.greeted for lane in decoders.lanes):\n"
+        "    while not all(lane.greeted for lane in decoders.crew.lanes):\n"
         "        await asyncio.sleep(0.01)\n"
-        "    print(*(child.pid for child in decoders.children), flush=True)\n"
+        "    print(*(child.pid for child in decoders.crew.children), flush=True)\n"
         "    await asyncio.sleep(600)\n"
         "asyncio.run(main())\n"
     )
@@ -243,52 +264,3 @@ def test_processes_end_with_a_service_that_is_killed() -> None:
         parent.kill()
         parent.wait()
     assert_all_end(processes)
-
-
-@given(
-    st.integers(1, 9),
-    st.integers(1, 2**32 - 1),
-    st.sampled_from(FORMATS),
-    st.integers(0, 2**64 - 1),
-    st.binary(max_size=9),
-    st.integers(0, 2**32 - 1),
-    st.integers(frames.NOWHERE, PLACES),
-)
-def test_an_answer_says_what_was_put_into_it(
-    size: int, width: int, form: str, fingerprint: int, thumbnail: bytes, seed: int, place: int
-) -> None:
-    rng = np.random.default_rng(seed)
-    pixels = rng.integers(0, 256, (size, size, 3), np.uint8)
-    statistics = rng.normal(size=len(STATISTICS)).astype(np.float32)
-    wanted = Decoded(
-        Picture(pixels, width, 1, form, thumbnail or None),
-        Look(pixels, statistics, np.uint64(fingerprint)),
-        0.5,
-        0.25,
-    )
-    sent = b"".join(frames.answer(wanted, DESK, place))
-    first = bytearray(sent[: frames.whole(size, place)])
-    assert frames.behind(first) == len(sent) - len(first)
-    found = frames.read(first, sent[len(first) :], size, DESK, place)
-    for each in range(1, PLACES + 1):
-        DESK.draw(each, np.zeros((9, 9, 3), np.uint8))  # what was read is a copy
-    assert isinstance(found, Decoded)
-    assert_same(found, wanted)
-    assert (found.decoding, found.looking) == (0.5, 0.25)
-
-
-@given(
-    st.integers(1, 9), st.text(max_size=40), st.integers(0, 3), st.integers(frames.NOWHERE, PLACES)
-)
-def test_a_refusal_says_what_was_wrong(size: int, text: str, kind: int, place: int) -> None:
-    error = (UnreadablePicture, PictureTooLarge, PictureError, KeyError)[kind](text)
-    sent = b"".join(frames.refusal(error, size, place))
-    first = bytearray(sent[: frames.whole(size, place)])
-    found = frames.read(first, sent[len(first) :], size, DESK, place)
-    assert isinstance(found, Exception)
-    if kind < 3:
-        assert type(found) is type(error)
-        assert str(found) == text
-    else:
-        assert isinstance(found, RuntimeError)
-        assert "KeyError" in str(found)

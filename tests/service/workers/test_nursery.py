@@ -13,24 +13,23 @@ from pathlib import Path
 
 import pytest
 
-from model.images import Limits
-from service.decoding.nursery import Nursery
+from service.workers.nursery import Nursery
 from tests.service.processes import assert_all_end
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PRELUDE = """
 import asyncio, os, signal, sys, time
 from pathlib import Path
 import numpy as np
 from model.images import Limits
-from service.decoding.decoders import InProcesses
-from service.decoding.nursery import Nursery
-from service.decoding.process import decode
+from service.workers.decoders import InProcesses
+from service.workers.nursery import Nursery
+from service.workers.bench import decode
 from tests.service.pictures import product
 from tests.service.processes import children_of
 
 LIMITS = Limits()
-nursery = Nursery.begin(LIMITS)
+nursery = Nursery.begin()
 assert nursery is not None
 
 def workers():
@@ -79,10 +78,10 @@ async def work(decoders):
     for victim in victims:
         os.kill(victim, signal.SIGKILL)
     await until(lambda: len(workers()) == 2 and not set(workers()) & set(victims))
-    await until(lambda: all(lane.greeted for lane in decoders.lanes))
+    await until(lambda: all(lane.greeted for lane in decoders.crew.lanes))
     await asyncio.gather(*(decoded(decoders, seed) for seed in range(6)))
     assert len(workers()) == 2
-    assert decoders.children == []
+    assert decoders.crew.children == []
 
 real = main
 async def main():
@@ -104,10 +103,10 @@ async def work(decoders):
     os.kill(nursery.pid, signal.SIGKILL)
     for victim in mine:
         os.kill(victim, signal.SIGKILL)
-    await until(lambda: not any(lane.greeted for lane in decoders.lanes))
-    await until(lambda: all(lane.greeted for lane in decoders.lanes))
+    await until(lambda: not any(lane.greeted for lane in decoders.crew.lanes))
+    await until(lambda: all(lane.greeted for lane in decoders.crew.lanes))
     await decoded(decoders, 2)
-    assert decoders.children
+    assert decoders.crew.children
 """
     )
     assert done.returncode == 0, done.stderr
@@ -133,7 +132,7 @@ def test_nothing_is_forked_from_a_process_with_threads() -> None:
     thread = threading.Thread(target=wait.wait)
     thread.start()
     try:
-        assert Nursery.begin(Limits()) is None
+        assert Nursery.begin() is None
     finally:
         wait.set()
         thread.join()

@@ -1,0 +1,163 @@
+"""A process that works: ``python -m service.workers.process TERMS SOCKET DESK ...``.
+
+What is started where the service has no nursery (service/workers/nursery.py), or has lost it.
+Imports what the work takes, and becomes one process for each socket, which share what they have
+imported and loaded. Each works off what it is sent (service/workers/bench.py), and ends when the
+other side is gone, however it went; the two share the memory of the desk behind the socket. Signals
+that end the service are its own affair: what it still waits for is finished.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+
+from service.memory import keep_freed_memory
+from service.threads import call_this_thread
+from service.workers import frames
+from service.workers.bench import Bench, Experts, work
+from service.workers.desk import Desk
+from service.workers.terms import Terms
+
+_PIECE = 2**18  # bytes read at a time
+_ALLOCATIONS = 10_000  # beyond what was freed again, between two searches; Python: 700
+
+
+class _Inbox:
+    """Frames as they come."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._held = bytearray()
+
+    def read(self, patience: float | None) -> Iterator[tuple[int, memoryview]] | None:
+        """Those that are there; None where the other side is gone.
+
+        Args:
+            patience: seconds to wait for one; None for as long as it takes.
+        """
+        if patience != 0.0:
+            select.select([self._connection], [], [], patience)
+        try:
+            while True:
+                piece = self._connection.recv(_PIECE, socket.MSG_DONTWAIT)
+                if not piece:
+                    return None
+                self._held += piece
+                if len(piece) < _PIECE:
+                    break
+        except BlockingIOError:
+            pass
+        return self._frames()
+
+    def _frames(self) -> Iterator[tuple[int, memoryview]]:
+        while len(self._held) >= frames.HEAD.size:
+            kind, length = frames.HEAD.unpack_from(self._held)
+            end = frames.HEAD.size + length
+            if len(self._held) < end:
+                break
+            body = bytes(memoryview(self._held)[frames.HEAD.size : end])
+            del self._held[:end]
+            yield kind, memoryview(body)
+
+
+def serve(connection: socket.socket, desk: Desk, terms: Terms, experts: Experts | None) -> None:
+    """Work until the other side is gone."""
+    connection.setblocking(True)
+
+    def send(parts: list[bytes | memoryview]) -> None:
+        connection.sendall(b"".join(parts))
+
+    with contextlib.suppress(ConnectionError):
+        send(frames.frame(frames.GREETING))
+        work(Bench(desk, terms, experts, send), _Inbox(connection).read)
+
+
+def experts_of(terms: Terms) -> Experts | None:
+    """The experts of these weights; None for who decodes and no more.
+
+    Raises:
+        WeightsError: see :func:`model.load`.
+    """
+    if not terms.computes:
+        return None
+    import torch
+
+    import model
+    from service.judging import Judge
+    from service.knowledge import Knowledge
+
+    torch.set_num_threads(1)
+    ensemble = model.load(terms.weights, "cpu", terms.engine, terms.precision).ensemble
+    return Experts(Judge(ensemble), Knowledge(ensemble))
+
+
+def settle() -> None:
+    """Be a process whose children work, or that works."""
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.SIG_IGN)
+    call_this_thread("work")
+
+
+def multiply(
+    ends: Sequence[tuple[socket.socket, Desk]],
+    terms: Terms,
+    experts: Experts | None,
+    others: Sequence[socket.socket] = (),
+) -> list[int]:
+    """A process for each connection and desk, which works there; they are closed here.
+
+    Args:
+        others: what they must not hold open either.
+    Returns:
+        The processes' numbers.
+    """
+    gc.freeze()  # what is there stays: searching it would copy pages that all of them share
+    gc.set_threshold(_ALLOCATIONS)
+    children = []
+    for mine, desk in ends:
+        child = os.fork()
+        if not child:
+            # Held by anybody else, a connection would seem open after its process has ended.
+            for other, its_desk in ends:
+                if other is not mine:
+                    other.close()
+                    its_desk.close()
+            for other in others:
+                other.close()
+            serve(mine, desk, terms, experts)
+            os._exit(0)
+        children.append(child)
+    for connection, desk in ends:
+        connection.close()
+        desk.close()
+    return children
+
+
+def ends_of(numbers: Sequence[int]) -> list[tuple[socket.socket, Desk]]:
+    """Connections and desks by their files' numbers, in turn."""
+    sockets, desks = numbers[::2], numbers[1::2]
+    return [
+        (socket.socket(fileno=here), Desk.shared(there))
+        for here, there in zip(sockets, desks, strict=True)
+    ]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve every socket, a process each, until all have ended."""
+    terms = Terms.from_json(arguments[0])
+    keep_freed_memory()
+    settle()
+    for child in multiply(ends_of([int(each) for each in arguments[1:]]), terms, experts_of(terms)):
+        os.waitpid(child, 0)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
