@@ -6,7 +6,6 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -213,15 +212,8 @@ class Knowledge:
     ) -> Signals:
         """Signals of stored pictures as they were looked at, for whoever is to ask on; see
         :meth:`signals`. Of pictures that other experts saw the embedding is left."""
-        widths, mark = self._ensemble.widths, self._ensemble.mark
-        signals = Signals.empty(len(embeddings), widths)
-        for row, (closest, data) in enumerate(zip_longest(embeddings, packed)):
-            one = None if data is None else unpack(data, closest, widths, mark)
-            if one is not None:
-                signals.put(row, one)
-            else:
-                signals.visual[row], signals.embedded[row] = closest, closest.any()
-        return signals
+        given = (*packed, *[None] * (len(embeddings) - len(packed)))  # else embeddings alone
+        return unpack(given, embeddings, self._ensemble.widths, self._ensemble.mark)
 
     def _read(self, kept: Kept) -> Learned:
         d = self._ensemble.widths[2]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,11 +105,6 @@ class Signals:
             **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _NAMES}
         )
 
-    def put(self, row: int, one: Signals) -> None:
-        """Fill in one picture's signals."""
-        for name in _NAMES:
-            getattr(self, name)[row] = getattr(one, name)[0]
-
     def packed(self, row: int, mark: int) -> bytes:
         """One picture's signals but for ``closest``, which a store keeps by itself.
 
@@ -137,38 +134,63 @@ _NAMES = tuple(field.name for field in fields(Signals))
 
 
 def unpack(
-    data: bytes, closest: NDArray[np.float32] | None, widths: tuple[int, int, int], mark: int
-) -> Signals | None:
-    """Signals of one picture from :meth:`Signals.packed` and the embedding beside them.
+    packed: Sequence[bytes | None],
+    closest: NDArray[np.float32],
+    widths: tuple[int, int, int],
+    mark: int,
+) -> Signals:
+    """Signals of n pictures from :meth:`Signals.packed` and the embeddings beside them.
+
+    Where the bytes are of another format, mark or widths, an expert was changed since, and what it
+    saw then means nothing now: the picture counts as one of which nothing else was kept. Of that
+    the embedding is left, as one of the encoder's.
 
     Args:
-        closest: shape (d,), the row of :attr:`Signals.closest`; None or zeros where the encoder
-            was not asked.
+        packed: n of them; None where nothing else was kept.
+        closest: shape (n, d), rows of :attr:`Signals.closest`; zeros where the encoder was not
+            asked.
         widths, mark: as they are now.
-    Returns:
-        None where the bytes are of another format, mark or widths: an expert was changed since,
-        and what it saw then means nothing now.
     """
-    s, w, d = widths
-    if len(data) < _HEADER.size:
-        return None
-    kind, flags, statistics, words, marked = _HEADER.unpack_from(data)
-    read, fleeting, both = (bool(flags & flag) for flag in (_READ, _FLEETING, _BOTH))
-    halves = statistics + (1 + words if read else 0) + (d if both else 0)
-    if (kind, marked) != (_FORMAT, mark) or len(data) != _HEADER.size + 8 + 2 * halves:
-        return None
-    if statistics != s or (read and words != w):
-        return None
-    rest = data[_HEADER.size :]
-    half = np.frombuffer(rest[8:], "<f2").astype(np.float32)
-    found = Signals.empty(1, widths)
-    found.looked[0], found.statistics[0] = True, half[:s]
-    found.hashes[:] = np.frombuffer(rest[:8], "<u8")
-    if read:
-        found.read[0], found.lettering[0], found.words[0] = True, half[s], half[s + 1 : s + 1 + w]
-    if both:
-        found.glanced[0], found.glance[0] = True, half[-d:]
-    if closest is not None and closest.any():
-        seen, rows = (found.glanced, found.glance) if fleeting else (found.embedded, found.visual)
-        seen[0], rows[0] = True, closest
+    found = Signals.empty(len(packed), widths)
+    lit = closest.any(axis=1)
+    fleeting = np.zeros(len(packed), np.bool_)
+    alike: dict[tuple[bytes, int], list[int]] = {}  # rows whose bytes mean the same
+    for row, data in enumerate(packed):
+        if data is not None:
+            alike.setdefault((data[: _HEADER.size], len(data)), []).append(row)
+    for (head, length), rows in alike.items():
+        layout = _layout(head, length, widths, mark)
+        if layout is None:
+            continue
+        parts = np.frombuffer(b"".join(packed[row] or b"" for row in rows), layout)
+        found.looked[rows] = True
+        found.statistics[rows], found.hashes[rows] = parts["statistics"], parts["hash"]
+        if "words" in layout.names:
+            found.read[rows] = True
+            found.lettering[rows], found.words[rows] = parts["lettering"], parts["words"]
+        if "glance" in layout.names:
+            found.glanced[rows], found.glance[rows] = True, parts["glance"]
+        fleeting[rows] = bool(head[1] & _FLEETING)
+    for seen, embedding, mine in (
+        (found.glanced, found.glance, lit & fleeting),
+        (found.embedded, found.visual, lit & ~fleeting),
+    ):
+        seen[mine], embedding[mine] = True, closest[mine]
     return found
+
+
+@lru_cache(maxsize=64)  # there are few, and NumPy takes its time over one
+def _layout(head: bytes, length: int, widths: tuple[int, int, int], mark: int) -> Any:
+    """How bytes with this head lie, as NumPy takes it; None where they mean nothing now."""
+    if len(head) < _HEADER.size:
+        return None
+    kind, flags, statistics, words, marked = _HEADER.unpack(head)
+    s, w, d = widths
+    fields = [("head", "u1", _HEADER.size), ("hash", "<u8"), ("statistics", "<f2", s)]
+    if flags & _READ:
+        fields += [("lettering", "<f2"), ("words", "<f2", w)]
+    if flags & _BOTH:
+        fields += [("glance", "<f2", d)]
+    layout = np.dtype(fields)
+    same = (kind, marked, statistics) == (_FORMAT, mark, s) and length == layout.itemsize
+    return layout if same and (words == w or not flags & _READ) else None

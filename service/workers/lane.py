@@ -71,9 +71,9 @@ class Job:
 class Lane(asyncio.Protocol):
     """One process's end.
 
-    A process that ends is started again. The picture that it was decoding gets an error, as
-    another process would most likely end at it, too; so does one that it was computing alone. All
-    others are sent once more, and each computed alone, so that it is known whose fault it is.
+    A process that ends is started again. What was there is sent once more, and each picture
+    computed alone, so that it is known whose fault it is: the one that the next process ends at,
+    too, gets an error.
 
     Attributes:
         jobs: those that are not answered, by number, in order.
@@ -274,23 +274,26 @@ class Lane(asyncio.Protocol):
         self._transport = None
         if self._closing:
             return
-        log.error("a process that works has ended; it is started again")
         if self.greeted:
+            log.error("a process that works has ended; it is started again")
             self._blame(self.desk.slate)
         else:
+            log.error("a process that works could not begin; it is tried again")
             for job in list(self.jobs.values()):
                 self._refuse(job, RuntimeError("no process that works can be started"))
         self.desk.slate = 0
         self._lost(self)
 
     def _blame(self, number: int) -> None:
-        """Whoever the process was at, alone; all others are computed alone from here on."""
-        if number in self.jobs:
+        """All are sent once more, and each is computed alone from here on. Whoever the process was
+        at that was sent once more already is not: once may be chance, twice is its fault."""
+        guilty = self.jobs.get(number)
+        if guilty is not None and guilty.tries:
             error = UnreadablePicture(
                 "working on the picture ended the process that did it: it may be damaged, or need "
                 "more memory than there is"
             )
-            self._refuse(self.jobs[number], error)
+            self._refuse(guilty, error)
         for job in list(self.jobs.values()):
             job.tries += 1
             if job.tries == _TRIES:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from model.errors import StandinError
 from service.workers.bench import Experts
 from service.workers.desk import Desk
 from service.workers.process import ends_of, experts_of, multiply, settle
@@ -51,6 +52,8 @@ class Nursery:
         here.close()
         try:
             _nurse(there)
+        except StandinError:  # weights that cannot be used: the service finds so, too, and says it
+            os._exit(1)
         except BaseException:  # there is no way back into the service's own code
             sys.excepthook(*sys.exc_info())
             os._exit(1)

@@ -18,6 +18,7 @@ import socket
 import sys
 from collections.abc import Iterator, Sequence
 
+from model.errors import StandinError
 from service.memory import keep_freed_memory
 from service.threads import call_this_thread
 from service.workers import frames
@@ -154,7 +155,11 @@ def main(arguments: Sequence[str]) -> int:
     terms = Terms.from_json(arguments[0])
     keep_freed_memory()
     settle()
-    for child in multiply(ends_of([int(each) for each in arguments[1:]]), terms, experts_of(terms)):
+    try:
+        experts = experts_of(terms)
+    except StandinError:  # weights that cannot be used: the service finds so, too, and says it
+        return 1
+    for child in multiply(ends_of([int(each) for each in arguments[1:]]), terms, experts):
         os.waitpid(child, 0)
     return 0
 

@@ -145,21 +145,35 @@ def test_signals_come_back_from_their_bytes(ensemble: Ensemble, seed: int, count
     for name, seen in (("words", "read"), ("visual", "embedded"), ("glance", "glanced")):
         getattr(signals, name)[~getattr(signals, seen)] = 0
     signals.lettering[~signals.read] = 0
-    for row in range(count):
-        data = signals.packed(row, ensemble.mark)
-        found = unpack(data, signals.closest[row], ensemble.widths, ensemble.mark)
-        assert found is not None
-        assert found.hashes[0] == signals.hashes[row]
-        for name in ("looked", "read", "embedded", "glanced"):
-            assert getattr(found, name)[0] == getattr(signals, name)[row]
-        for name in ("statistics", "words", "lettering", "visual", "glance"):
-            was, now = getattr(signals, name)[row], getattr(found, name)[0]
-            np.testing.assert_allclose(now, was, atol=2e-3, rtol=2e-3)  # half precision
-        # Of other experts, cut short, or with something behind it: nothing that can be used.
-        assert unpack(data, None, ensemble.widths, ensemble.mark ^ 1) is None
-        assert unpack(data[:-1], None, ensemble.widths, ensemble.mark) is None
-        assert unpack(data + b"\0", None, ensemble.widths, ensemble.mark) is None
-        assert unpack(data, None, (1, 2, 3), ensemble.mark) is None
+    packed = [signals.packed(row, ensemble.mark) for row in range(count)]
+    closest, widths, mark = signals.closest, ensemble.widths, ensemble.mark
+    found = unpack([*packed, None], np.concatenate([closest, closest[:1]]), widths, mark)
+    for name in ("looked", "hashes", "read", "embedded", "glanced"):
+        np.testing.assert_array_equal(getattr(found, name)[:-1], getattr(signals, name))
+    for name in ("statistics", "words", "lettering", "visual", "glance"):
+        was, now = getattr(signals, name), getattr(found, name)[:-1]
+        np.testing.assert_allclose(now, was, atol=2e-3, rtol=2e-3)  # half precision
+    # Of which nothing else was kept, of other experts, cut short, or with something behind it: the
+    # embedding is left, and its neighbours are what they were.
+    lit = closest.any(axis=1)
+    strange = [
+        ([*packed, None], widths, mark),
+        ([*packed, packed[0][:-1]], widths, mark),
+        ([*packed, packed[0] + b"\0"], widths, mark),
+        ([*packed, packed[0][:3]], widths, mark),
+    ]
+    for rows, wide, named in strange:
+        again = unpack(rows, np.concatenate([closest, closest[:1]]), wide, named)
+        assert not again.looked[-1]
+        assert not again.read[-1]
+        assert not again.glanced[-1]
+        assert again.embedded[-1] == lit[0]
+        np.testing.assert_array_equal(again.visual[-1], closest[0])
+        np.testing.assert_array_equal(again.statistics[:-1], found.statistics[:-1])
+    for wide, named in ((widths, mark ^ 1), ((1, widths[1], widths[2]), mark)):
+        other = unpack(packed, closest, wide, named)
+        assert not other.looked.any()
+        np.testing.assert_array_equal(other.embedded, lit)
 
 
 def ask(

@@ -26,7 +26,7 @@ from service.pictures import Embedded, Named, Wish
 from service.stages import Stages
 from service.work import Plan
 from service.workers.crew import Crew
-from service.workers.decoders import InThreads
+from service.workers.decoders import InProcesses, InThreads
 from service.workers.lane import Lane
 from service.workers.terms import Terms
 from service.workshop import AHEAD, Workshop
@@ -179,6 +179,29 @@ def test_answers_are_those_of_threads_here(released: Model) -> None:
     run(work)
 
 
+def test_where_processes_decode_alone_passes_are_made_here(released: Model) -> None:
+    """As for a GPU."""
+    pictures = [named(data) for seed in range(6) for data in (product(seed), standin(seed))]
+    expected = released.embed([one.data for one in pictures]).numpy()
+
+    async def work() -> None:
+        chosen, judge, metrics = plan(), Judge(released.ensemble), Metrics()
+        decoders = InProcesses(2, LIMITS)
+        await decoders.start()
+        stages = Stages(judge, chosen, metrics, decoders)
+        embedder = Embedder(judge, chosen, LIMITS, metrics, stages)
+        await stages.warm_up()
+        found = await embedder.embed(pictures, thumbnails=True)
+        await embedder.close()
+        await decoders.close()
+        for one, row in zip(found, expected, strict=True):
+            assert isinstance(one, Embedded)
+            assert one.thumbnail is not None
+            np.testing.assert_allclose(one.embedding, row, atol=1e-5)
+
+    run(work)
+
+
 def _no_examples() -> tuple[np.ndarray, Sequence[bytes | None], np.ndarray, np.ndarray]:
     none = np.zeros(0, np.bool_)
     return np.zeros((0, 0), np.float32), (), none, none
@@ -247,11 +270,17 @@ def test_whoever_ends_a_process_is_told_so_and_nobody_else(released: Model) -> N
         async with opened(released) as shop:
             (lane,) = shop.crew.lanes
             embed = shop.embedder.embed
-            # While one picture is decoded.
+            # While one picture is decoded, and once more: the first time may have been chance.
             first = asyncio.create_task(embed([noise(1500)]))
-            process = await shop.stopped(lane, lambda: lane.desk.slate in lane.jobs)
+            await until(lambda: len(lane.jobs) == 1)
+            (guilty,) = lane.jobs
+            process = await shop.stopped(lane, lambda: lane.desk.slate == guilty)
             behind = asyncio.create_task(embed(products(1, 2, 3)))
             await until(lambda: len(lane.jobs) == 4)
+            os.kill(process, signal.SIGKILL)
+            await until(lambda: not lane.greeted)
+            await until(lambda: lane.there and lane.greeted)
+            process = await shop.stopped(lane, lambda: lane.desk.slate == guilty)
             os.kill(process, signal.SIGKILL)
             assert isinstance((await first)[0], UnreadablePicture)
             assert all(isinstance(each, Embedded) for each in await behind)
@@ -266,7 +295,7 @@ def test_whoever_ends_a_process_is_told_so_and_nobody_else(released: Model) -> N
             # While there is nothing to do; what comes then waits for the next.
             (process,) = shop.processes
             os.kill(process, signal.SIGKILL)
-            await until(lambda: not lane.there or not lane.greeted)
+            await until(lambda: not lane.greeted)
             assert isinstance((await embed(products(20)))[0], Embedded)
             assert shop.counted("unreadable") == 1
 
@@ -288,7 +317,7 @@ def test_categories_are_told_once_and_again_to_the_next_process(released: Model)
                     answers.append(found.answer(wish))
                 (process,) = shop.processes
                 os.kill(process, signal.SIGKILL)
-                await until(lambda: not lane.there or not lane.greeted)
+                await until(lambda: not lane.greeted)
             assert all(answers)
 
     run(work)

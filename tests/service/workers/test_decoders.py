@@ -131,29 +131,37 @@ def test_errors_arrive_as_they_were_raised_and_cost_nobody_else() -> None:
     run(1, work)
 
 
-def test_a_killed_process_costs_the_picture_it_was_at_and_no_other() -> None:
-    async def work(decoders: InProcesses) -> None:
+def test_whoever_ends_two_processes_is_told_so_and_nobody_else() -> None:
+    async def killed(decoders: InProcesses) -> None:
+        """The one process, in the middle of a picture."""
         (lane,) = decoders.crew.lanes
-        await decoders.decode(product(1), 64, 0, True)
-        (victim,) = workers(decoders)
-        # Some milliseconds of work, and in the last of its rounds it is stopped in the middle.
-        large = png(700, 700)
-        for _ in range(200):
-            first = decoders.decode(large, 64, 0, True)
-            while not lane.desk.slate and not first.done():
+        await until(lambda: lane.greeted and lane.there)
+        (process,) = workers(decoders)
+        while True:
+            while not lane.desk.slate:
                 await asyncio.sleep(0)
-            os.kill(victim, signal.SIGSTOP)
+            os.kill(process, signal.SIGSTOP)
             if lane.desk.slate:
                 break
-            os.kill(victim, signal.SIGCONT)
-            await first
+            os.kill(process, signal.SIGCONT)
+        os.kill(process, signal.SIGKILL)
+        await until(lambda: not lane.greeted)
+
+    async def work(decoders: InProcesses) -> None:
+        await decoders.decode(product(1), 64, 0, True)
+        # Some milliseconds of work. Once may be chance.
+        large = png(700, 700)
+        first = decoders.decode(large, 64, 0, True)
+        await killed(decoders)
+        assert_same(await first, decode(large, 64, 0, True, LIMITS))
+        first = decoders.decode(large, 64, 0, True)
         behind = [decoders.decode(product(seed), 64, 0, True) for seed in (3, 4)]
-        os.kill(victim, signal.SIGKILL)
+        await killed(decoders)
+        await killed(decoders)
         with pytest.raises(UnreadablePicture, match="ended the process"):
             await first
         for seed, each in zip((3, 4), behind, strict=True):
             assert_same(await each, decode(product(seed), 64, 0, True, LIMITS))
-        assert workers(decoders) != [victim]
 
     run(1, work)
 
