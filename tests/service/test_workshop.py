@@ -28,6 +28,7 @@ from service.work import Plan
 from service.workers.crew import Crew
 from service.workers.decoders import InProcesses, InThreads
 from service.workers.lane import Lane
+from service.workers.process import YIELDS
 from service.workers.terms import Terms
 from service.workshop import AHEAD, Workshop
 from tests.service.embedder_bench import named, plan, products, until
@@ -141,6 +142,9 @@ def test_answers_are_those_of_threads_here(released: Model) -> None:
             there = await shop.embedder.embed(pictures, wishes)
             whole = await shop.embedder.embed(pictures[:3])
             shown = await shop.embedder.embed(products(90, 91), thumbnails=True)
+            here = os.getpriority(os.PRIO_PROCESS, 0)
+            for process in shop.processes:  # the event loop goes first
+                assert os.getpriority(os.PRIO_PROCESS, process) == min(19, here + YIELDS)
             again = await shop.embedder.embed(pictures, wishes)
         chosen, judge = plan(), Judge(released.ensemble)
         decoders = InThreads(2, LIMITS)
