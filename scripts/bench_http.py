@@ -2,7 +2,8 @@
 
 Starts a server of its own, sends it JPEG files by multipart from several clients, and prints a row
 for docs/benchmarks.md. CPU seconds are read for each of the server's threads and processes, which
-name themselves: decoding, encoding, and everything else (HTTP, hashing, the store).
+name themselves: decoding, encoding, and everything else (HTTP, hashing, the store). Those of
+processes that do both are shared out by how long the server says that each took.
 """
 
 from __future__ import annotations
@@ -106,7 +107,8 @@ class Server:
                 return 0, b""
 
     def cpu(self) -> Counter[str]:
-        """CPU seconds so far by what thread or process calls itself: decode, encode, rest."""
+        """CPU seconds so far by what thread or process calls itself: decode, encode, work (which is
+        both) and rest."""
         spent: Counter[str] = Counter()
         for pid in self._processes(self.process.pid):
             for task in Path(f"/proc/{pid}/task").iterdir():
@@ -114,11 +116,21 @@ class Server:
                     name = (task / "comm").read_text().strip()
                     fields = (task / "stat").read_text().rpartition(") ")[2].split()
                     seconds = (int(fields[11]) + int(fields[12])) / TICKS
-                    spent[name if name in ("decode", "encode") else "rest"] += seconds
+                    spent[name if name in ("decode", "encode", "work") else "rest"] += seconds
         return spent
 
+    def took(self) -> tuple[float, float]:
+        """Seconds so far that the server says of decoding and looking, and of passes."""
+        said = self.get("/metrics")[1].decode()
+
+        def seconds(name: str) -> float:
+            found = re.search(rf"^standin_{name}_seconds_sum (\S+)", said, re.M)
+            return float(found[1]) if found else 0.0
+
+        return seconds("decode") + seconds("look"), seconds("encode")
+
     def peak_rss_mib(self) -> float:
-        """The most memory it ever held, and what those that decode hold now beside what they
+        """The most memory it ever held, and what those that work for it hold now beside what they
         share."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         found = re.search(r"VmHWM:\s+(\d+) kB", status)
@@ -269,10 +281,14 @@ def adapt_p50(server: Server, jpegs: Sequence[bytes], times: int = 20) -> float:
 def measure(server: Server, jpegs: Sequence[bytes], options: argparse.Namespace) -> Result:
     """One run of the load, and the adaptations after it."""
     Load(server.port, jpegs, options.each).run(options.clients, min(3.0, options.seconds))
-    before = server.cpu()
+    before, (decoded, encoded) = server.cpu(), server.took()
     load = Load(server.port, jpegs, options.each)
     wall = load.run(options.clients, options.seconds)
-    spent = server.cpu() - before
+    spent, took = server.cpu() - before, server.took()
+    both = took[0] - decoded, took[1] - encoded
+    for name, part in zip(("decode", "encode"), both, strict=True):
+        spent[name] += spent["work"] * part / max(sum(both), 1e-9)
+    del spent["work"]
     pictures = len(load.seconds) * options.each
     described = json.loads(server.get("/v1/model")[1])
     total = sum(spent.values())
