@@ -30,6 +30,8 @@ from model.weights import load_int8
 INT8_SHARED = ("projection.weight",)
 """What a graph in 8 bits has from the weights in single precision: most of what it does not turn
 into bytes."""
+_READ_AT_ONCE = 4
+"""Pictures that the reader takes at a time: sixteen take as long each, and 27 MiB more."""
 
 
 def open_graph(
@@ -145,8 +147,14 @@ class OnnxReader:
             side = [-(-length // 16) for length in pixels.shape[1:3]]
             none = torch.zeros(0)
             return Reading(torch.zeros(0, SIGNAL), none, none, torch.zeros(0, *side))
-        found = self._session.run(None, {"pixels": np.ascontiguousarray(pixels.numpy())})
-        return Reading(*(torch.from_numpy(each) for each in found))
+        given = np.ascontiguousarray(pixels.numpy())
+        parts = [
+            self._session.run(None, {"pixels": given[first : first + _READ_AT_ONCE]})
+            for first in range(0, len(given), _READ_AT_ONCE)
+        ]
+        return Reading(
+            *(torch.from_numpy(np.concatenate(each)) for each in zip(*parts, strict=True))
+        )
 
 
 __all__ = ["INT8_SHARED", "OnnxEncoder", "OnnxReader", "open_graph", "open_int8"]
