@@ -83,7 +83,9 @@ class Bench:
             if order.wishes is not None:
                 self._wish(order.number, order.wishes)
         elif kind == frames.WISHES:
-            self._wish(*frames.read_wishes(body))
+            number, wished = frames.read_wishes(body)
+            if self._has(number):  # else it could not be read, and that is told already
+                self._wish(number, wished)
         elif kind == frames.DROP:
             self._drop(frames.read_about(body)[0])
         elif kind == frames.CATEGORY:
@@ -125,14 +127,17 @@ class Bench:
         mine = [Wish(self._categories[of], shared) for of, shared in some]
         self._wishes[number] = everything, mine
 
+    def _has(self, number: int) -> bool:
+        return number in self._ready or any(order.number == number for order, _ in self._todo)
+
     def _drop(self, number: int) -> None:
         """Nobody waits for it; its place is free once that is told."""
-        before = len(self._todo) + len(self._ready)
+        if not self._has(number):  # it is answered already
+            return
         self._todo = deque(each for each in self._todo if each[0].number != number)
         self._ready.pop(number, None)
         self._wishes.pop(number, None)
-        if len(self._todo) + len(self._ready) < before:
-            self._send(frames.refused(number, RuntimeError("nobody waits for it")))
+        self._send(frames.refused(number, RuntimeError("nobody waits for it")))
 
     def _look(self, order: Order, data: bytes) -> None:
         self._desk.slate = order.number

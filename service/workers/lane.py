@@ -117,11 +117,14 @@ class Lane(asyncio.Protocol):
         if self._transport is not None:
             wished = everything, self._numbered(wishes)
             self._transport.writelines(frames.wishes(job.number, wished))
+            self._forget()
 
     def drop(self, job: Job) -> None:
         """Nobody waits for it any more."""
-        if self._transport is not None:  # else it is looked at once more when it is sent
+        if self._transport is not None:
             self._transport.writelines(frames.about(frames.DROP, job.number))
+        else:
+            self._refuse(job, RuntimeError("nobody waits for it"))
 
     def close(self) -> None:
         """The process ends when it has finished what it is at."""
@@ -164,6 +167,7 @@ class Lane(asyncio.Protocol):
             self._transport.writelines(frames.picture(order))
         else:
             self._transport.writelines(frames.picture(order, job.data))
+        self._forget()
 
     def _numbered(self, wishes: Sequence[Wish]) -> list[tuple[int, int]]:
         return [(self._known_as(wish.category), wish.shared) for wish in wishes]
@@ -180,11 +184,12 @@ class Lane(asyncio.Protocol):
         self._known[category] = number, len(data)
         self._known_bytes += len(data)
         self._transport.writelines(frames.about(frames.CATEGORY, number, data))
-        self._forget()
         return number
 
     def _forget(self) -> None:
-        """Categories beyond what the process keeps: what it was sent before knows them already."""
+        """Categories beyond what the process keeps. What it was sent before knows them already, so
+        not before a picture was sent that is to be computed for them.
+        """
         assert self._transport is not None
         while self._known_bytes > _CATEGORIES and len(self._known) > 1:
             _, (number, length) = self._known.popitem(last=False)

@@ -176,6 +176,17 @@ def test_a_picture_that_cannot_be_read_costs_its_neighbours_nothing(ensemble: En
     assert sender.sizes == [1]
 
 
+def test_wishes_that_come_after_an_answer_are_nobodys(ensemble: Ensemble) -> None:
+    sender = Sender(ensemble)
+    sender.picture(1, None, data=b"no picture")
+    sender.work()
+    assert list(sender.refused) == [1]
+    sender.send(frames.wishes(1, (True, [])))  # sent before the refusal had come
+    assert sender.bench._wishes == {}
+    sender.work()
+    assert sender.passes == []
+
+
 def test_a_pass_that_fails_is_told_to_all_of_it_and_the_next_goes_on(
     ensemble: Ensemble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
