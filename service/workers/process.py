@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import os
 import select
 import signal
@@ -38,6 +39,9 @@ class _Inbox:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+        # Not select, which knows no file above the 1024th; a busy service has more.
+        self._ready = select.poll()
+        self._ready.register(connection, select.POLLIN)
         self._held = bytearray()
 
     def read(self, patience: float | None) -> Iterator[tuple[int, memoryview]] | None:
@@ -47,7 +51,7 @@ class _Inbox:
             patience: seconds to wait for one; None for as long as it takes.
         """
         if patience != 0.0:
-            select.select([self._connection], [], [], patience)
+            self._ready.poll(None if patience is None else math.ceil(1000 * patience))
         try:
             while True:
                 piece = self._connection.recv(_PIECE, socket.MSG_DONTWAIT)

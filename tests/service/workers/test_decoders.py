@@ -166,6 +166,27 @@ def test_whoever_ends_two_processes_is_told_so_and_nobody_else() -> None:
     run(1, work)
 
 
+def test_a_service_with_more_files_than_select_knows_has_processes_all_the_same() -> None:
+    resource = pytest.importorskip("resource", reason="no such limits here")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 1500:
+        pytest.skip("no more files are allowed here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1500, hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+
+    async def work(decoders: InProcesses) -> None:
+        assert_same(
+            await decoders.decode(product(1), 64, 0, True), decode(product(1), 64, 0, True, LIMITS)
+        )
+
+    try:
+        run(1, work)
+    finally:
+        for each in held:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def test_a_process_that_is_killed_at_nothing_costs_no_picture() -> None:
     async def work(decoders: InProcesses) -> None:
         await decoders.decode(product(1), 64, 0, True)
