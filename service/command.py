@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import logging
 import signal
 import socket
@@ -18,15 +17,14 @@ from model.encoder import choose_device
 from model.errors import DeviceError
 from service import problems, settings
 from service.app import create_app
-from service.memory import keep_freed_memory
-from service.runtime import layout, plan_for
+from service.memory import keep_freed_memory, look_for_cycles_in_what_is_new
+from service.runtime import layout, plan_for, wholly
 from service.settings import Settings, SettingsError
 from service.workers.nursery import Nursery
 
 # Seconds that a thread in Python may keep the others of it waiting: a pass's few steps must not
 # hold up the event loop, which everybody waits for. Python: 5 ms.
 _TURN = 0.0005
-_ALLOCATIONS = 10_000  # beyond what was freed again, between two searches; Python: 700
 _INTERRUPTED = 128 + signal.SIGINT  # the status of a command that Ctrl-C has ended
 
 
@@ -77,7 +75,7 @@ def _serve(chosen: Settings, nursery: Nursery | None) -> int:
         server.should_exit = True
 
     app = create_app(
-        chosen, on_ready=_look_for_cycles_in_what_is_new, on_fatal=stop, nursery=nursery
+        chosen, on_ready=look_for_cycles_in_what_is_new, on_fatal=stop, nursery=nursery
     )
     try:
         device = choose_device(chosen.device)
@@ -97,7 +95,7 @@ def _serve(chosen: Settings, nursery: Nursery | None) -> int:
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     print(f"standin: listening on http://{shown}:{port}")
-    print(f"standin: device {device}, {layout(chosen, plan, device.type)}")
+    print(f"standin: device {device}, {layout(chosen, plan, wholly(chosen, device.type))}")
     print(f"standin: store {_without_password(chosen.store_url)}")
     if chosen.is_loopback:
         print("standin: no key is configured, so it listens on the loopback address only")
@@ -115,15 +113,6 @@ def _serve(chosen: Settings, nursery: Nursery | None) -> int:
         print(f"standin: {failed[0]}", file=sys.stderr)
         return 1
     return 0
-
-
-def _look_for_cycles_in_what_is_new() -> None:
-    """What is there by now stays: going through it takes 130 ms, in which every request waits, and
-    would come every few thousand scores. What comes from now on is looked through less often than
-    Python would: hardly any of it is in cycles."""
-    gc.freeze()
-    gc.set_threshold(_ALLOCATIONS)
-    gc.enable()
 
 
 def _listen(chosen: Settings) -> socket.socket:

@@ -210,7 +210,7 @@ class Runtime:
             loaded.encoder.device,
             loaded.encoder.precision,
             loaded.encoder.engine,
-            layout(settings, embedder.plan, loaded.encoder.device.type),
+            layout(settings, embedder.plan, isinstance(self._beside, Crew)),
             "in C" if compiled.available() else "with NumPy",
         )
         await self._tell_of_stale(store, loaded.card.sha256)
@@ -341,9 +341,13 @@ def wholly(settings: Settings, device_type: str) -> bool:
     return settings.decode_in == "processes" and device_type == "cpu"
 
 
-def layout(settings: Settings, plan: Plan, device_type: str) -> str:
-    """Who computes, in words."""
-    if wholly(settings, device_type):
+def layout(settings: Settings, plan: Plan, whole: bool) -> str:
+    """Who computes, in words.
+
+    Args:
+        whole: whether processes do all of a picture.
+    """
+    if whole:
         return f"{plan.at_once} processes that decode and encode"
     return (
         f"{plan.encode_threads} encoder threads and {plan.decode_threads} decoder "

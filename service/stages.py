@@ -9,20 +9,16 @@ are cores.
 from __future__ import annotations
 
 import asyncio
-import io
 import time
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from PIL import Image
-
-from model import images
 from service.metrics import Metrics
 from service.pace import Pace
 from service.passes import count, one_pass
 from service.pictures import Embedded, Examines
-from service.work import THUMBNAIL, Plan, Supply, Work, begin_computing
+from service.work import THUMBNAIL, Plan, Supply, Work, begin_computing, plain_picture
 from service.workers.decoders import Decoders
 from service.workers.frames import Decoded
 
@@ -55,11 +51,10 @@ class Stages:
     async def warm_up(self) -> None:
         """See :class:`service.work.Computes`."""
         size = self._experts.image_size
-        plain = io.BytesIO()
-        Image.new("L", (1, 1), images.GREY).save(plain, "PNG")
+        plain = plain_picture()
         first, *_ = await asyncio.gather(
             *(
-                self._decoders.decode(plain.getvalue(), size, 0, self._experts.looks)
+                self._decoders.decode(plain, size, 0, self._experts.looks)
                 for _ in range(self._plan.decode_threads)
             )
         )

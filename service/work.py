@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+from PIL import Image
 
 from model import images
 from model.errors import PictureError
@@ -72,6 +74,13 @@ def begin_computing(name: str) -> None:
     whatever the process was told."""
     call_this_thread(name)
     torch.set_num_threads(1)
+
+
+def plain_picture() -> bytes:
+    """A file for whoever computes to begin with, before the first that somebody sends."""
+    out = io.BytesIO()
+    Image.new("L", (1, 1), images.GREY).save(out, "PNG")
+    return out.getvalue()
 
 
 def given(result: Embedded | Exception) -> Embedded | PictureError:

@@ -8,21 +8,17 @@ sends it more. So each has a pass that it is at, and one that lies there.
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import Iterable, Sequence
 
-from PIL import Image
-
-from model import images
 from model.errors import PictureError
 from service.metrics import Metrics
 from service.pace import Pace
 from service.passes import count
 from service.pictures import Embedded, Wish
-from service.work import THUMBNAIL, Plan, Supply, Work
+from service.work import THUMBNAIL, Plan, Supply, Work, plain_picture
 from service.workers.crew import Crew
 from service.workers.frames import Decoded, Passed
-from service.workers.lane import Job, Lane
+from service.workers.lane import Job, Lane, Promise
 
 AHEAD = 2
 """Passes of the largest size that lie with a process: the one that it is at, and the next."""
@@ -58,13 +54,12 @@ class Workshop:
         Raises:
             RuntimeError: a process does not start.
         """
-        plain = io.BytesIO()
-        Image.new("L", (1, 1), images.GREY).save(plain, "PNG")
-        made = [_Warm(asyncio.get_running_loop()) for _ in self._crew.lanes]
-        for one, lane in zip(made, self._crew.lanes, strict=True):
-            job = Job(plain.getvalue(), self._size, 0, self._looks, one, everything=True, wishes=())
-            lane.take(job)
-        await asyncio.gather(*(one.done for one in made))
+        loop, plain = asyncio.get_running_loop(), plain_picture()
+        done: list[asyncio.Future[Passed]] = [loop.create_future() for _ in self._crew.lanes]
+        for one, lane in zip(done, self._crew.lanes, strict=True):
+            outcome = Promise(one)
+            lane.take(Job(plain, self._size, 0, self._looks, outcome, everything=True, wishes=()))
+        await asyncio.gather(*done)
 
     @property
     def in_hand(self) -> int:
@@ -154,24 +149,3 @@ def _told(work: Work) -> tuple[bool, list[Wish]]:
     """Whether everything is wished of it, and its wishes for an answer: decided from here on."""
     work.begun = True
     return None in work.wishes, [wish for wish in work.wishes if wish is not None]
-
-
-class _Warm:
-    """The outcome of a picture that nobody has sent."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.done: asyncio.Future[None] = loop.create_future()
-
-    def looked(self, job: Job, found: Decoded) -> None:
-        """Pixels are wanted of none."""
-        raise AssertionError
-
-    def passed(self, jobs: Sequence[tuple[Job, Passed]], seconds: float) -> None:
-        """See :class:`service.workers.lane.Outcome`."""
-        if not self.done.done():
-            self.done.set_result(None)
-
-    def refused(self, job: Job, error: Exception) -> None:
-        """See :class:`service.workers.lane.Outcome`."""
-        if not self.done.done():
-            self.done.set_exception(error)

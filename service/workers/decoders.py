@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -12,8 +11,8 @@ from service.threads import call_this_thread
 from service.workers import terms
 from service.workers.bench import decode
 from service.workers.crew import Crew
-from service.workers.frames import Decoded, Passed
-from service.workers.lane import Job
+from service.workers.frames import Decoded
+from service.workers.lane import Job, Promise
 from service.workers.nursery import Nursery
 
 _BEHIND = 2
@@ -111,7 +110,7 @@ class InProcesses:
     ) -> asyncio.Future[Decoded]:
         """See :class:`Decoders`. Where a process does not start, the error is a RuntimeError."""
         done: asyncio.Future[Decoded] = asyncio.get_running_loop().create_future()
-        job = Job(data, size, thumbnail, looks, _Promise(done), returns=True)
+        job = Job(data, size, thumbnail, looks, Promise(done), returns=True)
         lanes = [lane for lane in self.crew.lanes if lane.jobs] if behind else self.crew.lanes
         min(lanes or self.crew.lanes, key=lambda lane: len(lane.jobs)).take(job)
         return done
@@ -119,24 +118,3 @@ class InProcesses:
     async def close(self) -> None:
         """See :class:`Decoders`."""
         await self.crew.close()
-
-
-class _Promise:
-    """Keeps a future's promise, where somebody still waits for it."""
-
-    def __init__(self, done: asyncio.Future[Decoded]) -> None:
-        self._done = done
-
-    def looked(self, job: Job, found: Decoded) -> None:
-        """See :class:`service.workers.lane.Outcome`."""
-        if not self._done.done():
-            self._done.set_result(found)
-
-    def passed(self, jobs: Sequence[tuple[Job, Passed]], seconds: float) -> None:
-        """Nothing is computed here."""
-        raise AssertionError
-
-    def refused(self, job: Job, error: Exception) -> None:
-        """See :class:`service.workers.lane.Outcome`."""
-        if not self._done.done():
-            self._done.set_exception(error)

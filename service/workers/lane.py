@@ -7,7 +7,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -66,6 +66,28 @@ class Job:
     number: int = field(default=0, init=False)
     tries: int = field(default=0, init=False)
     """Processes that have ended while it was there."""
+
+
+class Promise:
+    """The outcome of one job, for whoever waits for a future: what was decoded, or computed."""
+
+    def __init__(self, done: asyncio.Future[Any]) -> None:
+        self._done = done
+
+    def looked(self, job: Job, found: Decoded) -> None:
+        """See :class:`Outcome`."""
+        if not self._done.done():
+            self._done.set_result(found)
+
+    def passed(self, jobs: Sequence[tuple[Job, Passed]], seconds: float) -> None:
+        """See :class:`Outcome`."""
+        if not self._done.done():
+            self._done.set_result(jobs[0][1])
+
+    def refused(self, job: Job, error: Exception) -> None:
+        """See :class:`Outcome`."""
+        if not self._done.done():
+            self._done.set_exception(error)
 
 
 class Lane(asyncio.Protocol):

@@ -10,7 +10,6 @@ that end the service are its own affair: what it still waits for is finished.
 from __future__ import annotations
 
 import contextlib
-import gc
 import math
 import os
 import select
@@ -20,7 +19,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from model.errors import StandinError
-from service.memory import keep_freed_memory
+from service.memory import keep_freed_memory, look_for_cycles_in_what_is_new
 from service.threads import call_this_thread
 from service.workers import frames
 from service.workers.bench import Bench, Experts, work
@@ -31,7 +30,6 @@ _PIECE = 2**18  # bytes read at a time
 YIELDS = 5
 """Steps by which whoever works is less urgent than the service: everybody waits for its event loop,
 which at overload refuses thousands while each refusal takes a tenth of a millisecond."""
-_ALLOCATIONS = 10_000  # beyond what was freed again, between two searches; Python: 700
 
 
 class _Inbox:
@@ -128,8 +126,7 @@ def multiply(
     Returns:
         The processes' numbers.
     """
-    gc.freeze()  # what is there stays: searching it would copy pages that all of them share
-    gc.set_threshold(_ALLOCATIONS)
+    look_for_cycles_in_what_is_new()
     children = []
     for mine, desk in ends:
         child = os.fork()

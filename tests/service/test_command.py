@@ -23,8 +23,8 @@ def test_collecting_is_put_off_for_the_start_alone(tmp_path: Path) -> None:
 def test_what_is_there_when_it_is_ready_is_never_gone_through() -> None:
     # In a process of its own: what is frozen stays so.
     code = (
-        "import gc; gc.disable(); from service import command\n"
-        "command._look_for_cycles_in_what_is_new()\n"
+        "import gc; gc.disable(); from service import command, memory\n"
+        "memory.look_for_cycles_in_what_is_new()\n"
         "print(gc.isenabled(), gc.get_freeze_count() > 100_000, len(gc.get_objects()) < 10_000)"
     )
     done = subprocess.run(

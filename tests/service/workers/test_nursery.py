@@ -127,6 +127,37 @@ async def work(decoders):
     assert_all_end(pids)
 
 
+@LINUX
+def test_whoever_is_forked_looks_for_cycles_although_a_service_that_starts_does_not() -> None:
+    script = """
+import gc, socket
+import service.workers.process as process
+from model.images import Limits
+from service.workers import terms
+from service.workers.desk import Desk
+from service.workers.nursery import Nursery
+
+process.serve = lambda connection, *_: connection.sendall(b"01"[gc.isenabled():][:1])
+gc.disable()
+nursery = Nursery.begin()
+here, there = socket.socketpair()
+nursery.start([(there, Desk(1))], terms.decoding(Limits()))
+there.close()
+assert here.recv(1) == b"1"
+here.close()
+nursery.close()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_nothing_is_forked_from_a_process_with_threads() -> None:
     wait = threading.Event()
     thread = threading.Thread(target=wait.wait)
