@@ -255,7 +255,7 @@ class Ensemble:
         studied = self.learner.study(seen, labels)
         positive = int(is_placeholder.sum())
         context = np.zeros(len(CONTEXT), np.float32)
-        heads = {"visual": studied.head.state}
+        heads = {"visual": studied.head.state.numpy()}
         negative = len(is_placeholder) - positive
         return CategoryState(heads, context, positive, negative), studied.left_out
 

@@ -2,102 +2,24 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from model.ensemble import Ensemble
 from model.errors import SupportError, WeightsError
-from model.experts.signals import Signals, unpack
+from model.experts.signals import Signals, fingerprints, unpack
 from model.questions import Known
 from model.teacher.candidates import CANDIDATES, Lessons, learn
 from model.teacher.weights import OnlineWeights
+from service.kept import NOTHING, Brief, Kept, from_bytes
 from service.store import ActiveHead, ExampleMatrix
 from service.store.cache import BoundedCache
 
 CACHE_BYTES = 64 * 2**20
-
-
-_HEAD = struct.Struct("<5i")  # bytes of state, learner and online (-1: None), examples, dimension
-
-
-@dataclass(frozen=True, eq=False)
-class Kept:
-    """What the store keeps of one version of a category with n examples.
-
-    Attributes:
-        state: what the examples taught, as :meth:`model.teacher.candidates.Lessons.to_bytes`
-            writes it; None for the base model.
-        learner: whose state that is.
-        online: how far each candidate is trusted; None before the teacher's first word.
-        embeddings: shape (n, d), or (0, 0).
-        signals: n of them; None where unknown.
-        is_placeholder, is_guess: shape (n,).
-    """
-
-    state: bytes | None
-    learner: str | None
-    online: bytes | None
-    embeddings: npt.NDArray[np.float32]
-    signals: Sequence[bytes | None]
-    is_placeholder: npt.NDArray[np.bool_]
-    is_guess: npt.NDArray[np.bool_]
-
-    def to_bytes(self) -> bytes:
-        """For another process, as :meth:`from_bytes` reads it: a head, the labels and which are
-        guesses (a byte each), how long each picture's signals are (4 bytes, -1 for None), the
-        embeddings, the signals, and what the head has told the length of."""
-        ends = (self.state, None if self.learner is None else self.learner.encode(), self.online)
-        lengths = np.array([-1 if one is None else len(one) for one in self.signals], "<i4")
-        return b"".join(
-            (
-                _HEAD.pack(
-                    *(-1 if end is None else len(end) for end in ends), *self.embeddings.shape
-                ),
-                self.is_placeholder.tobytes(),
-                self.is_guess.tobytes(),
-                lengths.tobytes(),
-                self.embeddings.astype("<f4").tobytes(),
-                *(one or b"" for one in self.signals),
-                *(end or b"" for end in ends),
-            )
-        )
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Kept:
-        """What :meth:`to_bytes` wrote."""
-        *ends, n, d = _HEAD.unpack_from(data)
-        at = _HEAD.size
-
-        def numbers(kind: str, count: int) -> npt.NDArray[Any]:
-            nonlocal at
-            found = np.frombuffer(data, kind, count, at)
-            at += found.nbytes
-            return found
-
-        def part(length: int) -> bytes | None:
-            nonlocal at
-            begin, at = at, at + max(0, length)
-            return None if length < 0 else data[begin:at]
-
-        is_placeholder, is_guess = numbers("?", n), numbers("?", n)
-        lengths = numbers("<i4", n).tolist()
-        embeddings = numbers("<f4", n * d).reshape(n, d)
-        signals = tuple(part(length) for length in lengths)
-        state, learner, online = (part(length) for length in ends)
-        told = None if learner is None else learner.decode()
-        return cls(state, told, online, embeddings, signals, is_placeholder, is_guess)
-
-
-NOTHING = Kept(
-    None, None, None, np.zeros((0, 0), np.float32), (), np.zeros(0, np.bool_), np.zeros(0, np.bool_)
-)
-"""Of the base model."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +27,7 @@ class Learned:
     """What one version of a category knows.
 
     Attributes:
-        known: what all its examples taught, and the examples.
+        known: what all its examples taught, and the examples, as far as answering takes them.
         lessons: what all and some of them taught; None for the base model.
         online: how far each candidate is trusted; None before the teacher's first word.
     """
@@ -121,12 +43,12 @@ class Category:
     that may be another process.
 
     Args:
-        kept: by the store.
+        kept: of it.
         read: what makes knowledge of that.
     """
 
-    kept: Kept
-    read: Callable[[Kept], Learned] = field(repr=False)
+    kept: Kept | Brief
+    read: Callable[[Kept | Brief], Learned] = field(repr=False)
 
     @cached_property
     def learned(self) -> Learned:
@@ -197,7 +119,19 @@ class Knowledge:
 
     def of(self, kept: Kept) -> Category:
         """The category of which that was kept."""
-        return self._base if kept.state is None else Category(kept, self._read)
+        if kept.state is None:
+            return self._base
+        if kept.learner != self._ensemble.name or _parsed(kept.state) is None:
+            return Category(kept, self._read)  # made again where it is asked
+        looked, hashes = fingerprints(kept.signals, self._ensemble.widths, self._ensemble.mark)
+        labels, guesses = kept.is_placeholder, kept.is_guess
+        brief = Brief(kept.state, kept.online, labels, guesses, looked, hashes)
+        return Category(brief, self._read)
+
+    def sent(self, data: bytes) -> Category:
+        """The category that another process sent, as ``category.kept.to_bytes()``."""
+        kept = from_bytes(data)
+        return self.of(kept) if isinstance(kept, Kept) else Category(kept, self._read)
 
     def signals(
         self, embeddings: npt.NDArray[np.float32], packed: Sequence[bytes | None]
@@ -215,16 +149,17 @@ class Knowledge:
         given = (*packed, *[None] * (len(embeddings) - len(packed)))  # else embeddings alone
         return unpack(given, embeddings, self._ensemble.widths, self._ensemble.mark)
 
-    def _read(self, kept: Kept) -> Learned:
-        d = self._ensemble.widths[2]
-        signals = self.signals(kept.embeddings.reshape(-1, d), kept.signals)
-        labels = kept.is_placeholder
-        lessons = None
-        if kept.state is not None and kept.learner == self._ensemble.name:
-            lessons = _parsed(kept.state)
-        if lessons is None:  # of a release with other experts above the same encoder
-            lessons, _ = learn(self._ensemble, signals, labels, guessed=kept.is_guess)
-        known = Known(lessons.whole, signals, labels)
+    def _read(self, kept: Kept | Brief) -> Learned:
+        if isinstance(kept, Brief):
+            signals = Signals.hashed(kept.looked, kept.hashes, self._ensemble.widths)
+            lessons = Lessons.from_bytes(kept.state)
+        else:  # of a release with other experts above the same encoder
+            rows = kept.embeddings.reshape(-1, self._ensemble.widths[2])
+            signals = self.signals(rows, kept.signals)
+            # A copy: what was sent is read-only, which torch has no notion of.
+            labels, guessed = kept.is_placeholder.copy(), kept.is_guess
+            lessons, _ = learn(self._ensemble, signals, labels, guessed=guessed)
+        known = Known(lessons.whole, signals, kept.is_placeholder)
         return Learned(known, lessons, weights_of(kept.online))
 
 
@@ -247,7 +182,5 @@ def _parsed(state: bytes) -> Lessons | None:
 
 
 def _size(category: Category) -> int:
-    """Bytes in memory once it was read, roughly: the signals are kept in half precision."""
-    kept = category.kept
-    signals = sum(len(one or b"") for one in kept.signals)
-    return 2000 + kept.embeddings.nbytes + 3 * signals + 2 * len(kept.state or b"")
+    """Bytes in memory once it was read, roughly: twice what is kept of it."""
+    return 2000 + 2 * category.kept.size

@@ -100,7 +100,7 @@ class Panel(nn.Module):
         """What one category teaches, and each embedded example's probability under the visual
         head of all the others; see :meth:`adapt`."""
         labels = torch.from_numpy(is_placeholder)
-        heads: dict[str, Tensor] = {}
+        heads: dict[str, NDArray[np.float32]] = {}
         told: dict[str, Record] = {}
         left_out = torch.empty(0)
         learners = self.learners
@@ -112,12 +112,12 @@ class Panel(nn.Module):
         for (name, (learner, x, y)), studied in zip(supports.items(), together, strict=True):
             nothing = studied.head if not len(x) else learner.adapt(x[:0], y[:0])
             base = learner.score(nothing, x)
-            heads[name] = studied.head.state
+            heads[name] = studied.head.state.numpy()
             told[name] = Record(studied.left_out.numpy(), base.numpy(), y.numpy())
             if name == "visual":
                 left_out = studied.left_out
         state = CategoryState(
-            heads=heads,
+            arrays=heads,
             context=describe(told, is_placeholder),
             placeholder=int(is_placeholder.sum()),
             real=int((~is_placeholder).sum()),

@@ -15,6 +15,8 @@ from model.errors import SupportError
 
 _FORMAT = 1
 _HEADER = struct.Struct("<BBHHI")  # format, flags, numbers of statistics and of words, mark
+_HASH = slice(_HEADER.size, _HEADER.size + 8)  # behind it, 8 bytes
+_NO_HASH = bytes(8)
 _READ, _FLEETING, _BOTH = 1, 2, 4
 """Flags: the reader looked; the embedding is a glance's; a glance's embedding follows."""
 
@@ -77,6 +79,17 @@ class Signals:
             glance=np.zeros((n, d), np.float32),
         )
 
+    @staticmethod
+    def hashed(
+        looked: NDArray[np.bool_], hashes: NDArray[np.uint64], widths: tuple[int, int, int]
+    ) -> Signals:
+        """Signals of n pictures of which only hashes are known: rows of zeros that share one
+        number."""
+        n = len(hashes)
+        s, w, d = (_zeros(width)[:n] for width in widths)
+        nobody = _NOBODY[:n]
+        return Signals(looked, s, hashes, nobody, w, w[:, 0], nobody, d, nobody, d)
+
     @property
     def closest(self) -> NDArray[np.float32]:
         """What is nearest to having looked, (n, d): the embedding, else a glance's, else zeros."""
@@ -130,6 +143,14 @@ class Signals:
         )
 
 
+@lru_cache(maxsize=16)
+def _zeros(width: int) -> NDArray[np.float32]:
+    """More rows of zeros than there are pictures, in no memory."""
+    return np.broadcast_to(np.float32(0), (_MANY, width))
+
+
+_MANY = 2**31
+_NOBODY = np.broadcast_to(np.bool_(False), _MANY)
 _NAMES = tuple(field.name for field in fields(Signals))
 
 
@@ -177,6 +198,25 @@ def unpack(
     ):
         seen[mine], embedding[mine] = True, closest[mine]
     return found
+
+
+def fingerprints(
+    packed: Sequence[bytes | None], widths: tuple[int, int, int], mark: int
+) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
+    """Of what :func:`unpack` finds in bytes of n pictures, ``looked`` and ``hashes``: all that
+    another picture is compared with as long as the encoder has not seen it.
+
+    Args:
+        packed, widths, mark: as there.
+    """
+    found = [
+        None
+        if data is None or _layout(data[: _HEADER.size], len(data), widths, mark) is None
+        else data[_HASH]
+        for data in packed
+    ]
+    hashes = np.frombuffer(b"".join(one or _NO_HASH for one in found), "<u8")
+    return np.array([one is not None for one in found], np.bool_), hashes
 
 
 @lru_cache(maxsize=64)  # there are few, and NumPy takes its time over one

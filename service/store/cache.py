@@ -19,17 +19,18 @@ class BoundedCache(Generic[K, V]):
     def __init__(self, limit: int, size: Callable[[V], int]) -> None:
         self._limit = limit
         self._size = size
-        self._entries: OrderedDict[K, V] = OrderedDict()
+        self._entries: OrderedDict[K, tuple[V, int]] = OrderedDict()
         self._lock = threading.Lock()
         self.bytes = 0
 
     def get(self, key: K) -> V | None:
         """The value, or None."""
         with self._lock:
-            if key not in self._entries:
+            found = self._entries.get(key)
+            if found is None:
                 return None
             self._entries.move_to_end(key)
-            return self._entries[key]
+            return found[0]
 
     def put(self, key: K, value: V) -> None:
         """Keep a value; one larger than the whole cache is not kept."""
@@ -37,8 +38,8 @@ class BoundedCache(Generic[K, V]):
         with self._lock:
             if key in self._entries or size > self._limit:
                 return
-            self._entries[key] = value
+            self._entries[key] = value, size
             self.bytes += size
             while self.bytes > self._limit:
-                _, oldest = self._entries.popitem(last=False)
-                self.bytes -= self._size(oldest)
+                _, (_, oldest) = self._entries.popitem(last=False)
+                self.bytes -= oldest

@@ -83,7 +83,8 @@ class HeadReader:
             lambda matrix: (
                 OVERHEAD
                 + matrix.embeddings.nbytes
-                + sum(150 + len(signals or b"") for signals in matrix.signals)
+                + 150 * len(matrix.signals)
+                + sum(map(len, filter(None, matrix.signals)))
             ),
         )
         self._lately: BoundedCache[tuple[str, str], bool] = BoundedCache(_LATELY, lambda _: 1)

@@ -228,6 +228,8 @@ class ExampleMatrix:
     @cached_property
     def is_guess(self) -> npt.NDArray[np.bool_]:
         """Shape (n,)."""
+        if not self.guessed:
+            return np.zeros(len(self.ids), dtype=np.bool_)
         return np.array([one in self.guessed for one in self.ids], dtype=np.bool_)
 
     @cached_property

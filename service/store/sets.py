@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import compress
 from typing import cast
 
 import numpy as np
@@ -66,6 +67,19 @@ _MEMBERS = select(
     MembershipRow.guess,
 ).join(MembershipRow, MembershipRow.example_id == ExampleRow.id)
 
+# What a matrix is made of: plain tuples, as there may be thousands, and everybody waits.
+_ROWS = select(
+    MembershipRow.category_id,
+    MembershipRow.since_version,
+    MembershipRow.until_version,
+    ExampleRow.id,
+    MembershipRow.label,
+    ExampleRow.embedding,
+    ExampleRow.signals,
+    MembershipRow.guess,
+).join(MembershipRow, MembershipRow.example_id == ExampleRow.id)
+_Row = tuple[str, int, int | None, str, Label, bytes, bytes | None, bool]
+
 
 def held(member: Member) -> Held:
     """What its interval says of it."""
@@ -110,36 +124,29 @@ def matrices_at(
 ) -> dict[tuple[str, int], ExampleMatrix]:
     """The sets of (category id, version), in one query; empty for one that is not there."""
     ids = sorted({category_id for category_id, _ in wanted})
-    query = (
-        _MEMBERS.add_columns(MembershipRow.category_id, MembershipRow.until_version)
-        .where(MembershipRow.category_id.in_(ids))
-        .order_by(ExampleRow.id)
-    )
-    found: dict[str, list[tuple[Member, int | None]]] = {}
-    for *member, category_id, until in session.execute(query):
-        found.setdefault(category_id, []).append((Member(*member), until))
+    query = _ROWS.where(MembershipRow.category_id.in_(ids)).order_by(ExampleRow.id)
+    found: dict[str, list[_Row]] = {}
+    for row in session.execute(query):
+        found.setdefault(row[0], []).append(cast(_Row, row))
     return {
         (category_id, version): _matrix(
             [
-                member
-                for member, until in found.get(category_id, ())
-                if member.since <= version and (until is None or until > version)
+                row
+                for row in found.get(category_id, ())
+                if row[1] <= version and (row[2] is None or row[2] > version)
             ]
         )
         for category_id, version in wanted
     }
 
 
-def _matrix(members: Sequence[Member]) -> ExampleMatrix:
-    matrix = embeddings.unpack([one.embedding for one in members])
-    matrix.flags.writeable = False
-    return ExampleMatrix(
-        tuple(one.id for one in members),
-        tuple(cast(Label, one.label) for one in members),
-        matrix,
-        tuple(one.signals for one in members),
-        frozenset(one.id for one in members if one.guess),
+def _matrix(rows: Sequence[_Row]) -> ExampleMatrix:
+    ids, labels, vectors, signals, guesses = (
+        zip(*(row[3:] for row in rows), strict=True) if rows else ((),) * 5
     )
+    matrix = embeddings.unpack(vectors)
+    matrix.flags.writeable = False
+    return ExampleMatrix(ids, labels, matrix, signals, frozenset(compress(ids, guesses)))
 
 
 def adapt_to(

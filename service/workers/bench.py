@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from model import images
 from model.look import Look, look_at, unseen
 from service.judging import Judge
-from service.knowledge import Category, Kept, Knowledge
+from service.knowledge import Category, Knowledge
 from service.passes import one_pass
 from service.pictures import Wish
 from service.workers import frames
@@ -91,8 +91,7 @@ class Bench:
         elif kind == frames.CATEGORY:
             assert self._experts is not None  # else nobody sends one
             number, data = frames.read_about(body)
-            kept = Kept.from_bytes(bytes(data))
-            self._categories[number] = self._experts.knowledge.of(kept)
+            self._categories[number] = self._experts.knowledge.sent(bytes(data))
         elif kind == frames.FORGET:
             del self._categories[frames.read_about(body)[0]]
 

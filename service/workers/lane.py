@@ -23,6 +23,7 @@ from service.workers.frames import NOWHERE, Decoded, Order, Passed
 log = logging.getLogger("standin.workers")
 _CATEGORIES = 32 * 2**20
 """Bytes of categories that a process keeps, roughly."""
+_BESIDE = 4000  # bytes of a category's objects, beside what was sent
 _NUMBERS = 2**31
 _TRIES = 4
 
@@ -202,9 +203,9 @@ class Lane(asyncio.Protocol):
             return known[0]
         assert self._transport is not None
         data = category.kept.to_bytes()
-        number = self._number()
-        self._known[category] = number, len(data)
-        self._known_bytes += len(data)
+        number, size = self._number(), len(data) + _BESIDE
+        self._known[category] = number, size
+        self._known_bytes += size
         self._transport.writelines(frames.about(frames.CATEGORY, number, data))
         return number
 
@@ -214,8 +215,8 @@ class Lane(asyncio.Protocol):
         """
         assert self._transport is not None
         while self._known_bytes > _CATEGORIES and len(self._known) > 1:
-            _, (number, length) = self._known.popitem(last=False)
-            self._known_bytes -= length
+            _, (number, size) = self._known.popitem(last=False)
+            self._known_bytes -= size
             self._transport.writelines(frames.about(frames.FORGET, number))
 
     # -- from the process

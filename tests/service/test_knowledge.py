@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from model.ensemble import Ensemble
-from model.teacher.candidates import first_weights, learn
+from model.questions import Known, Question
+from model.teacher.candidates import answer, first_weights, learn
 from service.knowledge import Knowledge, weights_of
 from service.store import ActiveHead, ExampleMatrix
 from tests.model.experts_random import random_ensemble
@@ -63,6 +64,31 @@ def test_a_state_of_other_experts_is_made_again_from_the_examples(ensemble: Ense
             torch.testing.assert_close(again.known.state.heads[name], state, atol=1e-5, rtol=1e-5)
     assert own.online is not None
     np.testing.assert_allclose(own.online.log_weights, first_weights().log_weights)
+
+
+def test_what_is_sent_answers_alike_and_mostly_without_embeddings(ensemble: Ensemble) -> None:
+    """Whichever way it was kept: as this release's own, or to be learned again where it is read."""
+    head, matrix = kept(ensemble, 9)
+    strange = replace(head, learner="blended-prior+000000000000")
+    seen = ensemble.examine(looks(ensemble, 1, 6))  # its own examples among them
+    questions = [Question(row, 0, 1 + row % 2) for row in range(len(seen))]
+    for one in (head, strange):
+        mine = Knowledge(ensemble).category(one, matrix)
+        data = mine.kept.to_bytes()
+        assert (matrix.embeddings.tobytes() in data) == (one is strange)
+        there = Knowledge(ensemble).sent(data)
+        assert there.counts == mine.counts == (5, 4)
+        given = [
+            answer(ensemble, seen, [each.known], [each.lessons], [each.online], questions)
+            for each in (mine, there)
+        ]
+        np.testing.assert_array_equal(given[0].probability, given[1].probability)
+        # As whoever has all of the examples at hand would answer.
+        signals = Knowledge(ensemble).signals(matrix.embeddings, matrix.signals)
+        whole = Known(mine.known.state, signals, matrix.is_placeholder)
+        full = answer(ensemble, seen, [whole], [mine.lessons], [mine.online], questions)
+        np.testing.assert_array_equal(full.probability, given[0].probability)
+        assert full.route.answered[:, 1].any()  # sameness: it takes the examples' hashes
 
 
 def test_signals_of_other_experts_count_as_never_seen(ensemble: Ensemble) -> None:

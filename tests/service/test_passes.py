@@ -11,7 +11,8 @@ from model import Model, PictureError
 from model.ensemble import Ensemble
 from model.questions import Known
 from service.errors import Overloaded
-from service.knowledge import NOTHING, Category, Learned
+from service.kept import NOTHING
+from service.knowledge import Category, Learned
 from service.pictures import Embedded, Wish
 from tests.model.experts_random import random_ensemble
 from tests.service.embedder_bench import named, opened, products, run, until

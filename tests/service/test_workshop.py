@@ -20,7 +20,8 @@ from model.teacher.candidates import learn
 from service.batching import Embedder
 from service.errors import Overloaded
 from service.judging import Judge
-from service.knowledge import Category, Kept, Knowledge
+from service.kept import Kept
+from service.knowledge import Category, Knowledge
 from service.metrics import Metrics
 from service.pictures import Embedded, Named, Wish
 from service.stages import Stages

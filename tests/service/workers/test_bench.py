@@ -8,7 +8,8 @@ import pytest
 
 from model.ensemble import Ensemble
 from service.judging import Judge
-from service.knowledge import NOTHING, Kept, Knowledge
+from service.kept import NOTHING, Kept
+from service.knowledge import Knowledge
 from service.pictures import Wish, questions_of
 from service.workers import frames
 from service.workers.bench import Bench, Experts

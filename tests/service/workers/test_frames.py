@@ -14,7 +14,6 @@ from model.images import FORMATS
 from model.look import Look
 from model.questions import Opinion
 from service.judging import Answer
-from service.knowledge import Kept
 from service.workers import frames
 from service.workers.frames import Order, Passed, Seen
 
@@ -157,37 +156,3 @@ def test_a_pass(
             same = getattr(one.signals, name)
             np.testing.assert_array_equal(same, rows)
             assert same.dtype == rows.dtype
-
-
-@given(
-    st.none() | st.binary(max_size=9),
-    st.none() | st.text(max_size=9),
-    st.none() | st.binary(max_size=9),
-    st.lists(
-        st.tuples(st.none() | st.binary(max_size=9), st.booleans(), st.booleans()), max_size=4
-    ),
-    st.integers(0, 2**32 - 1),
-)
-def test_what_is_kept_of_a_category(
-    state: bytes | None,
-    learner: str | None,
-    online: bytes | None,
-    examples: list[tuple[bytes | None, bool, bool]],
-    seed: int,
-) -> None:
-    shape = (len(examples), 3 if examples else 0)
-    kept = Kept(
-        state,
-        learner,
-        online,
-        np.random.default_rng(seed).normal(size=shape).astype(np.float32),
-        tuple(one for one, _, _ in examples),
-        np.array([one for _, one, _ in examples], np.bool_),
-        np.array([one for _, _, one in examples], np.bool_),
-    )
-    found = Kept.from_bytes(kept.to_bytes())
-    for name, value in vars(kept).items():
-        if isinstance(value, np.ndarray):
-            np.testing.assert_array_equal(getattr(found, name), value)
-        else:
-            assert getattr(found, name) == value
