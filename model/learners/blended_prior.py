@@ -27,11 +27,10 @@ from torch.nn import functional
 
 from model.errors import SupportError
 from model.learners.base import Head, Learner, Studied, check_support, to_probability
-from model.learners.dual_logistic import dual_logistic
+from model.learners.dual_logistic import BIAS, dual_logistic
 from model.learners.prior_mixture import PriorMixture
+from model.learners.studying import study
 
-# Square of the constant feature whose weight is the bias: large enough to be hardly penalised.
-_BIAS = 10.0
 # Up to this many examples leave-one-out refits every regression; beyond, one Newton step from the
 # regression of all is exact to the third digit and costs a thousandth.
 REFITTED = 64
@@ -92,7 +91,7 @@ class BlendedPrior(PriorMixture):
         share, gain = self._trust(known)
         dual = (self.inverse_penalty * dual).to(embeddings.dtype)
         weight = torch.einsum("bn,bnd->bd", dual, embeddings)
-        logistic = torch.cat([weight, _BIAS * dual.sum(1, keepdim=True)], dim=1)
+        logistic = torch.cat([weight, BIAS * dual.sum(1, keepdim=True)], dim=1)
         return (1 - share)[:, None] * mixture + (share * gain)[:, None] * logistic
 
     @torch.no_grad()
@@ -157,7 +156,7 @@ class BlendedPrior(PriorMixture):
     def _kernel(self, embeddings: Tensor) -> Tensor:
         """K = C (X X^T + bias) of embeddings (..., n, d), in double precision."""
         x = embeddings.double()
-        return self.inverse_penalty * (x @ x.mT + _BIAS)
+        return self.inverse_penalty * (x @ x.mT + BIAS)
 
     def _trust(self, known: Tensor) -> tuple[Tensor, Tensor]:
         """r in [0, 1) and g > 0, shape (b,) each."""
@@ -174,7 +173,8 @@ def study_together(
     """``learner.study`` of each learner's embeddings (n, d) and labels (n,), in order.
 
     Learners of this sort that were given the same labels, as the experts of one category are, have
-    their regressions in the same Newton iterations, which cost hardly more for three than for one.
+    their regressions in the same Newton iterations, which cost hardly more for three than for one;
+    on a CPU all of it is NumPy's (``model.learners.studying``).
 
     Raises:
         SupportError: as ``study``.
@@ -190,6 +190,12 @@ def study_together(
     for members in alike.values():
         same = [(cast(BlendedPrior, supports[i][0]), supports[i][1].float()) for i in members]
         labels = supports[members[0]][2]
+        if all(learner.mean.device.type == "cpu" for learner, _ in same):
+            seen = [(learner, x.numpy()) for learner, x in same]
+            for i, (head, left_out) in zip(members, study(seen, labels.numpy()), strict=True):
+                name = supports[i][0].name
+                found[i] = Studied(Head(name, torch.from_numpy(head)), torch.from_numpy(left_out))
+            continue
         regressions = _regressions([learner._kernel(x) for learner, x in same], labels)
         for i, (learner, x), both in zip(members, same, regressions, strict=True):
             found[i] = learner._studied(x, labels, both)

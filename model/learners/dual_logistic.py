@@ -20,8 +20,12 @@ from torch.nn import functional
 
 # Newton's method converges quadratically; hard cases (separable, weak penalty) need about ten.
 STEPS = 16
-_SIZES = (1.0, 0.5, 0.25)
-_TOLERANCE = 1e-9
+SIZES = (1.0, 0.5, 0.25)
+"""Of a step, of which the best is taken."""
+TOLERANCE = 1e-9
+"""Of the loss: where no regression gains more, it has converged."""
+BIAS = 10.0
+"""Square of the constant feature whose weight is the bias: large enough to be hardly penalised."""
 
 
 def dual_logistic(
@@ -48,7 +52,7 @@ def dual_logistic(
         found = torch.zeros_like(target, dtype=kernel.dtype)
         f = torch.zeros_like(found)
         value = _objective(found, f, target, here)
-        sizes = torch.tensor([0.0, *_SIZES, 0.0], dtype=kernel.dtype, device=kernel.device)
+        sizes = torch.tensor([0.0, *SIZES, 0.0], dtype=kernel.dtype, device=kernel.device)
         sizes = sizes[:, None].repeat(1, len(found))
         rows = torch.arange(len(found), device=kernel.device)
         for _ in range(STEPS):
@@ -64,7 +68,7 @@ def dual_logistic(
             least, best = _objective(tried, margins, target, here).min(0)
             gained, value = value - least, least
             found, f = tried[best, rows], margins[best, rows]
-            if not bool((gained > _TOLERANCE).any()):
+            if not bool((gained > TOLERANCE).any()):
                 break
     return _newton(kernel, (kernel @ found[..., None])[..., 0], target, here)
 

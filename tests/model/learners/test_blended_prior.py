@@ -112,8 +112,9 @@ def test_learners_that_study_together_learn_what_each_learns_alone(
     for (learner, x, y), found in zip(supports, study_together(supports), strict=True):
         alone = learner.study(x, y)
         assert found.head.learner == learner.name
-        torch.testing.assert_close(found.head.state, alone.head.state, atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(found.left_out, alone.left_out, atol=1e-6, rtol=1e-5)
+        # Double precision beside single.
+        torch.testing.assert_close(found.head.state, alone.head.state, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(found.left_out, alone.left_out, atol=1e-5, rtol=1e-4)
 
 
 def test_a_support_that_cannot_be_is_refused_together_as_alone() -> None:
