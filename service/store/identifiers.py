@@ -12,8 +12,8 @@ def new_ids(count: int) -> list[str]:
     and list examples in the order in which they came.
     """
     millis = time.time_ns() // 1_000_000
-    counter = int.from_bytes(os.urandom(3), "big")  # 24 of 26 bits: room for 50 million more
-    noise = os.urandom(6 * count)
+    noise = os.urandom(6 * count + 3)
+    counter = int.from_bytes(noise[-3:], "big")  # 24 of 26 bits: room for 50 million more
     ids = []
     for index in range(count):
         value = counter + index
