@@ -146,15 +146,15 @@ def merge(
 
 
 def _merge(session: Session, category: CategoryRow, given: Sequence[NewExample]) -> _Merged:
-    everyone = members_at(session, category.id, category.version)
+    # At version 0 it never had one.
+    everyone = members_at(session, category.id, category.version) if category.version else []
     # Nobody has the pictures of guesses at hand to upload them again for other weights.
     models = {new.model_sha256 for new in given} - {""}
     stale = {one.id for one in everyone if one.guess and models - {one.model_sha256}}
     present = {one.sha256: one for one in everyone if one.id not in stale}
     # Pictures that were removed or rolled away keep their row, and their id, for the history.
-    known = once_members(
-        session, category.id, [new.sha256 for new in given if new.sha256 not in present]
-    )
+    strange = [new.sha256 for new in given if new.sha256 not in present]
+    known = once_members(session, category.id, strange) if category.version else {}
     fresh = {
         new.sha256: new for new in given if new.sha256 not in present and new.sha256 not in known
     }

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from model.errors import PictureError, PictureTooLarge, UnreadablePicture
-from model.images import FORMATS, Limits, decode, letterbox, thumbnail
+from model.images import FORMATS, Limits, _scans, decode, letterbox, thumbnail
 from tests.model.pictures import encoded, png, scene, tagged
 
 # --- limits -------------------------------------------------------------------------------------
@@ -65,6 +65,12 @@ def test_a_webp_bomb_is_too_large() -> None:
     data[at : at + 4] = struct.pack("<I", 16383 | 16383 << 14)
     with pytest.raises(PictureTooLarge):
         decode(bytes(data))
+
+
+@given(st.lists(st.sampled_from([b"\xff\xda", b"\xff", b"\xda", b"\0"]), min_size=1, max_size=40))
+def test_scans_are_counted_wherever_they_begin(parts: list[bytes]) -> None:
+    data = b"".join(parts)
+    assert _scans(data) == data.count(b"\xff\xda")
 
 
 def test_a_jpeg_of_very_many_scans_is_refused() -> None:
