@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import compress
-from typing import cast
+from typing import NamedTuple
 
 import numpy as np
 from sqlalchemy import insert, select
@@ -67,7 +66,7 @@ _MEMBERS = select(
     MembershipRow.guess,
 ).join(MembershipRow, MembershipRow.example_id == ExampleRow.id)
 
-# What a matrix is made of: plain tuples, as there may be thousands, and everybody waits.
+# In the order of the fields of _Row.
 _ROWS = select(
     MembershipRow.category_id,
     MembershipRow.since_version,
@@ -78,7 +77,19 @@ _ROWS = select(
     ExampleRow.signals,
     MembershipRow.guess,
 ).join(MembershipRow, MembershipRow.example_id == ExampleRow.id)
-_Row = tuple[str, int, int | None, str, Label, bytes, bytes | None, bool]
+
+
+class _Row(NamedTuple):
+    """What a matrix is made of: a tuple, as there may be thousands, and everybody waits."""
+
+    category_id: str
+    since: int
+    until: int | None
+    id: str
+    label: Label
+    embedding: bytes
+    signals: bytes | None
+    guess: bool
 
 
 def held(member: Member) -> Held:
@@ -126,14 +137,14 @@ def matrices_at(
     ids = sorted({category_id for category_id, _ in wanted})
     query = _ROWS.where(MembershipRow.category_id.in_(ids)).order_by(ExampleRow.id)
     found: dict[str, list[_Row]] = {}
-    for row in session.execute(query):
-        found.setdefault(row[0], []).append(cast(_Row, row))
+    for row in map(_Row._make, session.execute(query)):
+        found.setdefault(row.category_id, []).append(row)
     return {
         (category_id, version): _matrix(
             [
                 row
                 for row in found.get(category_id, ())
-                if row[1] <= version and (row[2] is None or row[2] > version)
+                if row.since <= version and (row.until is None or row.until > version)
             ]
         )
         for category_id, version in wanted
@@ -141,12 +152,15 @@ def matrices_at(
 
 
 def _matrix(rows: Sequence[_Row]) -> ExampleMatrix:
-    ids, labels, vectors, signals, guesses = (
-        zip(*(row[3:] for row in rows), strict=True) if rows else ((),) * 5
-    )
-    matrix = embeddings.unpack(vectors)
+    matrix = embeddings.unpack([row.embedding for row in rows])
     matrix.flags.writeable = False
-    return ExampleMatrix(ids, labels, matrix, signals, frozenset(compress(ids, guesses)))
+    return ExampleMatrix(
+        tuple(row.id for row in rows),
+        tuple(row.label for row in rows),
+        matrix,
+        tuple(row.signals for row in rows),
+        frozenset(row.id for row in rows if row.guess),
+    )
 
 
 def adapt_to(
