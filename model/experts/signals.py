@@ -86,7 +86,7 @@ class Signals:
         """Signals of n pictures of which only hashes are known: rows of zeros that share one
         number."""
         n = len(hashes)
-        s, w, d = (_zeros(width)[:n] for width in widths)
+        s, w, d = (rows_of_zeros(n, width) for width in widths)
         nobody = _NOBODY[:n]
         return Signals(looked, s, hashes, nobody, w, w[:, 0], nobody, d, nobody, d)
 
@@ -101,7 +101,7 @@ class Signals:
         found = {name: getattr(self, name)[row : row + 1] for name in _NAMES}
         for name, there in (("visual", self.embedded), ("glance", self.glanced)):
             if not there[row]:
-                found[name] = np.broadcast_to(np.float32(0), found[name].shape)
+                found[name] = rows_of_zeros(1, found[name].shape[1])
         kept = {name: rows.copy() if any(rows.strides) else rows for name, rows in found.items()}
         return Signals(**kept)
 
@@ -143,9 +143,14 @@ class Signals:
         )
 
 
+def rows_of_zeros(n: int, width: int) -> NDArray[np.float32]:
+    """Shape (n, width), read-only, in no memory: all share one number."""
+    return _zeros(width)[:n]
+
+
 @lru_cache(maxsize=16)
 def _zeros(width: int) -> NDArray[np.float32]:
-    """More rows of zeros than there are pictures, in no memory."""
+    """More rows than there are pictures: NumPy takes its time over one of them as over all."""
     return np.broadcast_to(np.float32(0), (_MANY, width))
 
 

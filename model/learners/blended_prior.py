@@ -115,22 +115,11 @@ class BlendedPrior(PriorMixture):
             return super().study(embeddings, is_placeholder)
         return self._studied(embeddings.float(), is_placeholder)
 
-    def _studied(
-        self,
-        embeddings: Tensor,
-        is_placeholder: Tensor,
-        regressions: tuple[Tensor, Tensor] | None = None,
-    ) -> Studied:
-        """Of n >= 2 checked examples.
-
-        Args:
-            regressions: from :func:`_regressions`, where they are there already.
-        """
+    def _studied(self, embeddings: Tensor, is_placeholder: Tensor) -> Studied:
+        """Of n >= 2 checked examples."""
         present = torch.ones(1, len(embeddings), dtype=torch.bool, device=embeddings.device)
         factors = self._factors(embeddings[None], is_placeholder[None], present)
-        if regressions is None:
-            regressions = _regressions([self._kernel(embeddings)], is_placeholder)[0]
-        dual, left_out = regressions
+        dual, left_out = _regressions(self._kernel(embeddings), is_placeholder)
         mixture, known = self._answer_from(factors, is_placeholder[None], present)
         head = self._blended(mixture, known, dual[None], embeddings[None])[0]
         mixture, known = self._left_out_from(factors, is_placeholder, present)
@@ -173,9 +162,11 @@ def study_together(
     """``learner.study`` of each learner's embeddings (n, d) and labels (n,), in order.
 
     Learners of this sort that were given the same labels, as the experts of one category are, have
-    their regressions in the same Newton iterations, which cost hardly more for three than for one;
-    on a CPU all of it is NumPy's (``model.learners.studying``).
+    their regressions in the same Newton iterations, which cost hardly more for three than for one
+    (``model.learners.studying``).
 
+    Args:
+        supports: all of it on the CPU.
     Raises:
         SupportError: as ``study``.
     """
@@ -188,38 +179,25 @@ def study_together(
         else:
             found[i] = learner.study(embeddings, labels)
     for members in alike.values():
-        same = [(cast(BlendedPrior, supports[i][0]), supports[i][1].float()) for i in members]
-        labels = supports[members[0]][2]
-        if all(learner.mean.device.type == "cpu" for learner, _ in same):
-            seen = [(learner, x.numpy()) for learner, x in same]
-            for i, (head, left_out) in zip(members, study(seen, labels.numpy()), strict=True):
-                name = supports[i][0].name
-                found[i] = Studied(Head(name, torch.from_numpy(head)), torch.from_numpy(left_out))
-            continue
-        regressions = _regressions([learner._kernel(x) for learner, x in same], labels)
-        for i, (learner, x), both in zip(members, same, regressions, strict=True):
-            found[i] = learner._studied(x, labels, both)
+        seen = [(cast(BlendedPrior, supports[i][0]), supports[i][1].numpy()) for i in members]
+        truth = supports[members[0]][2].numpy()
+        for i, (head, left_out) in zip(members, study(seen, truth), strict=True):
+            name = supports[i][0].name
+            found[i] = Studied(Head(name, torch.from_numpy(head)), torch.from_numpy(left_out))
     return [found[i] for i in range(len(supports))]
 
 
-def _regressions(kernels: Sequence[Tensor], is_placeholder: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Of each kernel (n, n), the examples being the same: dual coefficients (n,) of all examples,
-    and the regression's logit (n,) of each example from all the others."""
+def _regressions(kernel: Tensor, is_placeholder: Tensor) -> tuple[Tensor, Tensor]:
+    """Of a kernel (n, n): dual coefficients (n,) of the regression on all examples, and the logit
+    (n,) of each example from all the others."""
     n = len(is_placeholder)
-    kernel = torch.stack(list(kernels))
     target = is_placeholder.to(kernel.dtype)
-    if n <= REFITTED:
-        # The last row of each leaves none out.
-        left = ~torch.eye(n + 1, n, dtype=torch.bool, device=kernel.device)
-        k, rows = len(kernel), len(kernel) * (n + 1)
-        duals = dual_logistic(
-            kernel[:, None].expand(k, n + 1, n, n).reshape(rows, n, n),
-            target.expand(rows, n),
-            left.repeat(k, 1),
-        ).reshape(k, n + 1, n)
-        logits = (kernel * duals[:, :n]).sum(2).float()
-        return list(zip(duals[:, n], logits, strict=True))
-    return [_one_step(each, target) for each in kernel]
+    if n > REFITTED:
+        return _one_step(kernel, target)
+    # The last row leaves none out.
+    left = ~torch.eye(n + 1, n, dtype=torch.bool, device=kernel.device)
+    duals = dual_logistic(kernel.expand(n + 1, n, n), target.expand(n + 1, n), left)
+    return duals[n], (kernel * duals[:n]).sum(1).float()
 
 
 def _one_step(kernel: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,10 +14,12 @@ def pack(embedding: npt.NDArray[np.floating]) -> bytes:
 def unpack(rows: Sequence[bytes]) -> npt.NDArray[np.float32]:
     """n rows of 4 d bytes each to shape (n, d), native float32, read-only; (0, 0) where there are
     none."""
-    if not rows:
-        return np.zeros((0, 0), dtype=np.float32)
-    matrix = np.frombuffer(b"".join(rows), dtype="<f4").reshape(len(rows), -1)
-    return matrix.astype(np.float32, copy=False)
+    matrix = np.zeros((0, 0), dtype=np.float32)
+    if rows:
+        kept = np.frombuffer(b"".join(rows), dtype="<f4").reshape(len(rows), -1)
+        matrix = kept.astype(np.float32, copy=False)
+    matrix.flags.writeable = False
+    return matrix
 
 
 def unpack_half(row: bytes) -> npt.NDArray[np.float32]:

@@ -181,22 +181,21 @@ def _merge(session: Session, category: CategoryRow, given: Sequence[NewExample])
                 "teacher" if guess else new.origin,
             )
         elif new.model_sha256 and old.model_sha256 != new.model_sha256:
-            old = replace(
-                old,
+            old = old._replace(
                 model_sha256=new.model_sha256,
                 embedding=embeddings.pack(new.embedding),
                 signals=new.signals,
             )
             merged.renewed.append(old)
         elif old.signals is None and new.signals is not None:
-            old = replace(old, signals=new.signals)
+            old = old._replace(signals=new.signals)
             merged.renewed.append(old)
         if sha not in fresh and old.origin == "teacher" and new.thumbnail is not None:
             merged.pictured[sha] = new
         since = old.since if taken == "unchanged" else category.version + 1
         if taken != "unchanged":
-            old = replace(old, label=new.label, guess=guess)
-        merged.members[old.id] = replace(old, since=since)
+            old = old._replace(label=new.label, guess=guess)
+        merged.members[old.id] = old._replace(since=since)
     return merged
 
 
@@ -230,7 +229,7 @@ def relabel(
         version = active_version(session, category)
         return Change(as_category(category), version, 0, 0, 1, changed=False)
     before = list(members.values())
-    word = replace(old, label=label, since=category.version + 1, guess=False)
+    word = old._replace(label=label, since=category.version + 1, guess=False)
     members[example_id] = word
     everyone = list(members.values())
     trial = trial_of(session, category, before, [word])

@@ -255,4 +255,3 @@ def unknown_head(name: str) -> ActiveHead:
 
 
 EMPTY = ExampleMatrix((), (), embeddings.unpack([]))
-EMPTY.embeddings.flags.writeable = False

@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from sqlalchemy import insert, select
@@ -36,9 +36,9 @@ from service.store.records import (
 from service.store.schema import CategoryRow, ExampleRow, MembershipRow, ThumbnailRow
 
 
-@dataclass(frozen=True)
-class Member:
-    """One example of a set, with what an adaptation needs of it."""
+class Member(NamedTuple):
+    """One example of a set, with what an adaptation needs of it: a tuple, as there may be
+    thousands, and everybody waits for them."""
 
     id: str
     sha256: str
@@ -65,31 +65,6 @@ _MEMBERS = select(
     ExampleRow.origin,
     MembershipRow.guess,
 ).join(MembershipRow, MembershipRow.example_id == ExampleRow.id)
-
-# In the order of the fields of _Row.
-_ROWS = select(
-    MembershipRow.category_id,
-    MembershipRow.since_version,
-    MembershipRow.until_version,
-    ExampleRow.id,
-    MembershipRow.label,
-    ExampleRow.embedding,
-    ExampleRow.signals,
-    MembershipRow.guess,
-).join(MembershipRow, MembershipRow.example_id == ExampleRow.id)
-
-
-class _Row(NamedTuple):
-    """What a matrix is made of: a tuple, as there may be thousands, and everybody waits."""
-
-    category_id: str
-    since: int
-    until: int | None
-    id: str
-    label: Label
-    embedding: bytes
-    signals: bytes | None
-    guess: bool
 
 
 def held(member: Member) -> Held:
@@ -135,31 +110,33 @@ def matrices_at(
 ) -> dict[tuple[str, int], ExampleMatrix]:
     """The sets of (category id, version), in one query; empty for one that is not there."""
     ids = sorted({category_id for category_id, _ in wanted})
-    query = _ROWS.where(MembershipRow.category_id.in_(ids)).order_by(ExampleRow.id)
-    found: dict[str, list[_Row]] = {}
-    for row in map(_Row._make, session.execute(query)):
-        found.setdefault(row.category_id, []).append(row)
+    query = (
+        _MEMBERS.add_columns(MembershipRow.category_id, MembershipRow.until_version)
+        .where(MembershipRow.category_id.in_(ids))
+        .order_by(ExampleRow.id)
+    )
+    found: dict[str, list[tuple[Member, int | None]]] = {}
+    for *member, category_id, until in session.execute(query):
+        found.setdefault(category_id, []).append((Member._make(member), until))
     return {
         (category_id, version): _matrix(
             [
-                row
-                for row in found.get(category_id, ())
-                if row.since <= version and (row.until is None or row.until > version)
+                member
+                for member, until in found.get(category_id, ())
+                if member.since <= version and (until is None or until > version)
             ]
         )
         for category_id, version in wanted
     }
 
 
-def _matrix(rows: Sequence[_Row]) -> ExampleMatrix:
-    matrix = embeddings.unpack([row.embedding for row in rows])
-    matrix.flags.writeable = False
+def _matrix(members: Sequence[Member]) -> ExampleMatrix:
     return ExampleMatrix(
-        tuple(row.id for row in rows),
-        tuple(row.label for row in rows),
-        matrix,
-        tuple(row.signals for row in rows),
-        frozenset(row.id for row in rows if row.guess),
+        tuple(one.id for one in members),
+        tuple(cast(Label, one.label) for one in members),
+        embeddings.unpack([one.embedding for one in members]),
+        tuple(one.signals for one in members),
+        frozenset(one.id for one in members if one.guess),
     )
 
 

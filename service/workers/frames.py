@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from model.errors import PictureError, PictureTooLarge, UnreadablePicture
 from model.experts import EXPERTS
-from model.experts.signals import Signals
+from model.experts.signals import Signals, rows_of_zeros
 from model.experts.statistics import STATISTICS
 from model.images import FORMATS, Picture
 from model.look import Look
@@ -295,8 +295,8 @@ def _read_signals(body: memoryview, at: int, widths: Sequence[int]) -> tuple[Sig
         if each:
             rows.append(np.frombuffer(body, np.float32, width, at).reshape(1, width).copy())
             at += 4 * width
-        else:  # zeros that share one number
-            rows.append(np.broadcast_to(np.float32(0), (1, width)))
+        else:
+            rows.append(rows_of_zeros(1, width))
     looked, read, embedded, glanced = (_TRUTH[each] for each in there)
     statistics, words, visual, glance = rows
     found = Signals(
